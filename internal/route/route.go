@@ -1,0 +1,102 @@
+package route
+
+import (
+	"crypto/x509"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/smtp"
+)
+
+// Scheme says how a [Via] is reached.
+type Scheme string
+
+// The schemes of a via.
+const (
+	SchemeSMTP    Scheme = "smtp"    // a smart host, STARTTLS
+	SchemeSMTPS   Scheme = "smtps"   // a smart host, TLS at once
+	SchemeMX      Scheme = "mx"      // the mail exchangers of the recipient's domain
+	SchemeSandbox Scheme = "sandbox" // a maildir on this machine; nothing leaves
+)
+
+// Via is one way to the next hop.
+type Via struct {
+	Scheme Scheme
+	Host   string // "" for mx and sandbox
+	Port   int    // 0 for sandbox; 25 for mx unless the route says otherwise
+}
+
+// String returns the via as it is written in the configuration.
+func (v Via) String() string { return formatVia(v) }
+
+// TLSPolicy is what a route demands of the connection's security.
+type TLSPolicy string
+
+// The TLS policies. DANE comes with a later version.
+const (
+	TLSVerified      TLSPolicy = "verified"      // TLS with a certificate for the host's name, or nothing is sent
+	TLSOpportunistic TLSPolicy = "opportunistic" // TLS where offered, any certificate; else clear text
+	TLSNone          TLSPolicy = "none"          // clear text
+)
+
+// Pace bounds what a route may be given. Zero values mean no bound.
+type Pace struct {
+	Connections      int // at once
+	PerMinute        int // messages a minute
+	RecipientsPerDay int // recipients in 24 hours
+}
+
+// Route is where mail for some recipients goes and how. Immutable once in a Table.
+type Route struct {
+	Name       string
+	Recipients []string // patterns: "*", "*@example.org", "example.org", "ann@example.org"; "" is never matched
+	Via        []Via    // in order of preference
+	User       string   // "" for no login
+	Password   func() (string, error)
+	TLS        TLSPolicy
+	Roots      *x509.CertPool // nil: the system's
+	From       smtp.Path      // reverse-path to use instead of the sender's; "" keeps it
+	Pace       Pace
+}
+
+// IsMX reports whether the recipient's domain decides the next hop.
+func (r *Route) IsMX() bool { return len(r.Via) > 0 && r.Via[0].Scheme == SchemeMX }
+
+// Lane returns the name of the lane and destination of mail for rcpt by this
+// route: the route's name, with the domain after a slash where the next hop
+// depends on it.
+func (r *Route) Lane(rcpt smtp.Path) string {
+	if r.IsMX() {
+		return r.Name + "/" + rcpt.Domain()
+	}
+	return r.Name
+}
+
+// Table is an ordered list of routes; the first that matches a recipient wins.
+// Immutable once made.
+type Table struct {
+	Routes []*Route
+}
+
+// For returns the route of rcpt, or nil when none matches.
+func (t *Table) For(rcpt smtp.Path) *Route {
+	for _, r := range t.Routes {
+		for _, p := range r.Recipients {
+			if matches(p, rcpt) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// ByLane returns the route and the domain that a lane's name stands for; the
+// route is nil when the present table has none of that name.
+func (t *Table) ByLane(lane string) (r *Route, domain string) {
+	name, domain, _ := strings.Cut(lane, "/")
+	for _, r := range t.Routes {
+		if r.Name == name {
+			return r, domain
+		}
+	}
+	return nil, domain
+}
