@@ -1,0 +1,48 @@
+# Wellsent. `make test` is everything that must pass; `make help` lists the rest.
+
+GO       ?= go
+STATIC   := $(GO) tool staticcheck
+PACKAGES := ./...
+
+.PHONY: help build test check unit interop race bench fuzz soak clean
+
+help:
+	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
+	@echo "make build    bin/wellsent"
+	@echo "make check    format, vet, staticcheck and house rules, no tests"
+	@echo "make unit     the tests of the packages, without real peers"
+	@echo "make interop  Postfix, Exim, swaks, curl, msmtp and Python against the binary; kill -9; full disk"
+	@echo "make bench    end to end beside Postfix, in one run"
+	@echo "make fuzz     every fuzz target for FUZZTIME (default 20s) each"
+	@echo "make clean    remove what was built; the cache of unpacked peers stays"
+
+build:
+	$(GO) build -o bin/wellsent ./cmd/wellsent
+
+test: check unit interop
+
+check:
+	@fmt=$$(gofmt -l cmd internal test bench); if [ -n "$$fmt" ]; then echo "gofmt would change:"; echo "$$fmt"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(STATIC) $(PACKAGES)
+	$(GO) test -count=1 ./test/house/
+
+unit:
+	$(GO) test -race -shuffle=on -timeout 8m ./internal/... ./cmd/...
+
+interop:
+	$(GO) test -count=1 -shuffle=on -timeout 10m ./test/... ./bench/...
+
+bench:
+	$(GO) run ./bench
+
+FUZZTIME ?= 20s
+fuzz:
+	@for p in $$($(GO) list ./internal/...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin
