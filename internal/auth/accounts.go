@@ -1,0 +1,170 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Accounts are all accounts of a server: those of the configuration and those of
+// the file that `wellsent user` keeps. It implements Authenticator.
+type Accounts struct {
+	file   *File // nil: none
+	now    func() time.Time
+	gate   *gate
+	memory *memory
+	brake  *brake
+
+	mu         sync.RWMutex
+	configured map[string]*Account // by canonical name
+}
+
+var _ Authenticator = (*Accounts)(nil)
+
+// New returns the accounts of file, which may be nil, and of the configuration. An
+// account that is in both is an error: which password holds would be a guess.
+func New(file *File, configured []Account) (*Accounts, error) {
+	a := &Accounts{file: file, now: time.Now, gate: newGate(), memory: newMemory(), brake: newBrake()}
+	if err := a.SetConfigured(configured); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// SetConfigured replaces the accounts of the configuration, as on reload. When it
+// returns an error nothing has changed.
+func (a *Accounts) SetConfigured(configured []Account) error {
+	m := make(map[string]*Account, len(configured))
+	for i := range configured {
+		c := configured[i]
+		name := Canonical(c.Name)
+		if m[name] != nil {
+			return fmt.Errorf("account %s is configured twice: remove one", c.Name)
+		}
+		m[name] = &c
+	}
+	if a.file != nil {
+		kept, err := a.file.List()
+		if err != nil {
+			return err
+		}
+		for _, k := range kept {
+			if m[Canonical(k.Name)] != nil {
+				return fmt.Errorf("account %s is in the configuration and in %s: remove one, for example with: wellsent user remove %s", k.Name, a.file.path, k.Name)
+			}
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.configured = m
+	return nil
+}
+
+// Lookup returns the account of this name, or nil when there is none. An account
+// of the configuration comes before one that was added to the file later.
+func (a *Accounts) Lookup(name string) (*Account, error) {
+	name = Canonical(name)
+	a.mu.RLock()
+	found := a.configured[name]
+	a.mu.RUnlock()
+	if found != nil || a.file == nil {
+		return found, nil
+	}
+	return a.file.lookup(name)
+}
+
+// List returns all accounts, sorted by name.
+func (a *Accounts) List() ([]Account, error) {
+	var all []Account
+	if a.file != nil {
+		kept, err := a.file.List()
+		if err != nil {
+			return nil, err
+		}
+		all = kept
+	}
+	a.mu.RLock()
+	for _, c := range a.configured {
+		all = append(all, *c)
+	}
+	a.mu.RUnlock()
+	slices.SortFunc(all, func(x, y Account) int { return cmp.Compare(Canonical(x.Name), Canonical(y.Name)) })
+	return all, nil
+}
+
+// Authenticate implements Authenticator. It does not slow anybody down, as it does
+// not know who asks; a server calls Login.
+func (a *Accounts) Authenticate(ctx context.Context, user, password string) (*Account, error) {
+	return a.Login(ctx, netip.Addr{}, user, password)
+}
+
+// Login checks a login from the address from. It returns ErrInvalid, ErrBusy, a
+// *SlowDown, the error of ctx, or that of an accounts file that cannot be read.
+//
+// A login that was seen lately, right or wrong, is answered from memory; it is not
+// counted against anybody, so that a device with a stale password does not lock
+// out its owner. An unknown name costs the same time as a wrong password.
+func (a *Accounts) Login(ctx context.Context, from netip.Addr, user, password string) (*Account, error) {
+	if len(user) > maxName || len(password) > maxPassword || password == "" {
+		return nil, ErrInvalid
+	}
+	account, err := a.Lookup(user)
+	if err != nil {
+		return nil, err
+	}
+	name, now := Canonical(user), a.now()
+	p := a.memory.proof(account, name, password)
+	switch right, wrong := a.memory.recall(p, now); {
+	case right && account != nil:
+		return account, nil
+	case wrong:
+		return nil, ErrInvalid
+	}
+	who := culpritOf(name, from)
+	if from.IsValid() {
+		if until := a.brake.refusedUntil(who, now); !until.IsZero() {
+			return nil, &SlowDown{until}
+		}
+	}
+	h := a.dummy()
+	if account != nil {
+		if h, err = parsePHC(account.Hash); err != nil {
+			return nil, fmt.Errorf("account %s: %w", account.Name, err)
+		}
+	}
+	matched := false
+	if err := a.gate.do(ctx, func() { matched = h.matches(password) }); err != nil {
+		return nil, err
+	}
+	right := matched && account != nil
+	a.memory.remember(p, right, a.now())
+	if !from.IsValid() {
+		// Nobody to count for.
+	} else if right {
+		a.brake.right(who)
+	} else {
+		a.brake.wrong(who, a.now())
+	}
+	if !right {
+		return nil, ErrInvalid
+	}
+	return account, nil
+}
+
+// dummy returns a hash for a name that is unknown. It costs what the first account
+// costs, so that the time of the answer does not tell known names from unknown.
+func (a *Accounts) dummy() *phc {
+	h := &phc{cost: DefaultCost, salt: make([]byte, newSalt), key: make([]byte, newKey)}
+	all, err := a.List()
+	if err != nil || len(all) == 0 {
+		return h
+	}
+	if known, err := parsePHC(all[0].Hash); err == nil {
+		h.cost = known.cost
+	}
+	return h
+}
