@@ -1,0 +1,237 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/auth"
+	"github.com/wellsent/wellsent/internal/policy"
+	"github.com/wellsent/wellsent/internal/smtp"
+)
+
+// listeners reads all [[listener]] tables.
+func (r *reader) listeners(t *table, c *Config) {
+	for i, s := range r.tablesOf(t, "listener") {
+		l, address := r.listener(s, "listener."+strconv.Itoa(i))
+		if l.Address == "" {
+			continue
+		}
+		for _, other := range c.Listeners {
+			if overlap(l.Address, other.Address) {
+				r.wrong(address.at, "listener.address", "%s and %s are the same port: give each listener its own", l.Address, other.Address)
+			}
+		}
+		c.Listeners = append(c.Listeners, l)
+	}
+}
+
+// kinds are the kinds of listener, and the port each usually has.
+var kinds = []struct {
+	kind smtp.ListenerKind
+	port int
+}{
+	{smtp.KindSubmission, 587},
+	{smtp.KindSubmissions, 465},
+	{smtp.KindRelay, 25},
+	{smtp.KindDevice, 25},
+	{smtp.KindUnix, 0},
+}
+
+func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
+	defer func() { r.rest(s, "listener") }()
+	kind := r.text(s, prefix, "kind", "")
+	l.Kind = smtp.ListenerKind(kind.text)
+	port := -1
+	var words []string
+	for _, k := range kinds {
+		words = append(words, string(k.kind))
+		if k.kind == l.Kind {
+			port = k.port
+		}
+	}
+	switch {
+	case s.find("kind") == nil:
+		r.wrong(s.at, "listener.kind", "is missing: it is one of %s", strings.Join(words, ", "))
+	case l.Kind == smtp.KindUnix:
+		r.later(kind.at, "listener.kind", `"unix"`)
+	case port < 0 && kind.origin != "":
+		r.unknownWord(kind.at, "listener.kind", kind.text, words)
+	}
+	address = r.text(s, prefix, "address", "")
+	if s.find("address") == nil {
+		r.wrong(s.at, "listener.address", "is missing: it is address and port, such as %q", ":"+strconv.Itoa(max(port, 25)))
+	} else if l.Kind != smtp.KindUnix && address.origin != "" {
+		if err := checkListen(address.text); err != nil {
+			m := r.wrong(address.at, "listener.address", "%v", err)
+			if port > 0 && !strings.Contains(address.text, ":") && checkListen(address.text+":"+strconv.Itoa(port)) == nil {
+				m.Suggestion = strconv.Quote(address.text + ":" + strconv.Itoa(port))
+			}
+		} else {
+			l.Address = address.text
+		}
+	}
+	r.peers(s, prefix, &l)
+	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
+	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
+	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)
+	if e := s.find("plaintext_auth"); l.PlaintextAuth && !loopback(l.Address) {
+		r.warn(e.at, "listener.plaintext_auth", "passwords cross the network in clear text on %s", l.Address)
+	}
+	return l, address
+}
+
+// peers reads who may send without login and as whom.
+func (r *reader) peers(s *table, prefix string, l *Listener) {
+	byAddress := l.Kind == smtp.KindRelay || l.Kind == smtp.KindDevice
+	allow, at := r.list(s, prefix, "allow")
+	for _, g := range allow {
+		p, err := parsePrefix(g.text)
+		switch {
+		case err != nil:
+			r.wrong(g.at, "listener.allow", "%v", err)
+			continue
+		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
+			r.wrong(g.at, "listener.allow", "%s takes in a good part of the Internet, whose spam would be relayed: name the networks of your own hosts", g.text)
+			continue
+		case p != p.Masked():
+			r.warn(g.at, "listener.allow", "%s is taken as the network %s", g.text, p.Masked())
+		}
+		l.Allow = append(l.Allow, p.Masked())
+	}
+	senders, sendersAt := r.list(s, prefix, "senders")
+	for _, g := range senders {
+		if err := policy.CheckPattern(g.text); err != nil {
+			r.wrong(g.at, "listener.senders", "%v", err)
+			continue
+		}
+		l.Senders = append(l.Senders, g.text)
+	}
+	switch {
+	case byAddress && len(allow) == 0 && s.find("allow") == nil:
+		r.wrong(s.at, "listener.allow", "is missing: a %s listener asks for no login, so it must say which hosts may use it, such as [\"10.0.0.0/24\"]", l.Kind)
+	case byAddress && len(allow) == 0:
+		r.wrong(at, "listener.allow", "is empty, so nobody could use this listener: name the hosts, such as [\"10.0.0.0/24\"]")
+	case !byAddress && knownKind(l.Kind) && s.find("allow") != nil:
+		r.wrong(at, "listener.allow", "is for relay and device listeners; a %s listener asks everybody for a login: leave it out", l.Kind)
+	}
+	if !byAddress && knownKind(l.Kind) && s.find("senders") != nil {
+		r.wrong(sendersAt, "listener.senders", "is for relay and device listeners; on a %s listener the account's addresses decide: leave it out", l.Kind)
+	}
+}
+
+func knownKind(k smtp.ListenerKind) bool {
+	for _, known := range kinds {
+		if known.kind == k {
+			return true
+		}
+	}
+	return false
+}
+
+// checkListen reports what is wrong with an address to listen on, or nil. Port 0
+// is any free port.
+func checkListen(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is not address and port: write it as in \":587\", \"10.0.0.5:25\" or \"[::1]:587\"", s)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return fmt.Errorf("port %q is not a number from 0 to 65535", port)
+	}
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		return nil
+	}
+	if err := checkHost(host); err != nil {
+		return err
+	}
+	return nil
+}
+
+// overlap reports whether two addresses to listen on cannot both be had.
+func overlap(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a) // checked before
+	hostB, portB, _ := net.SplitHostPort(b)
+	if portA != portB || portA == "0" {
+		return false
+	}
+	return strings.EqualFold(hostA, hostB) || everything(hostA) || everything(hostB)
+}
+
+func everything(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "" || err == nil && a.IsUnspecified()
+}
+
+func loopback(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen)
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// parsePrefix reads a network, or one address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p, nil
+	}
+	return netip.Prefix{}, fmt.Errorf("%q is neither a network such as 10.0.0.0/24 nor an address", s)
+}
+
+// users reads all [[user]] tables.
+func (r *reader) users(t *table, c *Config) {
+	seen := map[string]bool{}
+	for i, s := range r.tablesOf(t, "user") {
+		prefix := "user." + strconv.Itoa(i)
+		name := r.text(s, prefix, "name", "")
+		a := auth.Account{Name: name.text}
+		switch err := auth.CheckName(name.text); {
+		case s.find("name") == nil:
+			r.wrong(s.at, "user.name", "is missing: give the name to log in with, such as ann@example.org")
+		case name.origin == "":
+		case err != nil:
+			r.wrong(name.at, "user.name", "%v", err)
+		case seen[auth.Canonical(name.text)]:
+			r.wrong(name.at, "user.name", "%s is there twice: remove one; large and small letters are the same", name.text)
+		}
+		seen[auth.Canonical(name.text)] = true
+
+		hash, ok := r.scalar(s, prefix, "password", kindString, "")
+		switch {
+		case s.find("password") == nil:
+			r.wrong(s.at, "user.password", `is missing: have the account made by "wellsent user add", or paste its hash here`)
+		case ok:
+			if err := auth.CheckHash(hash.text); err != nil {
+				r.wrong(hash.at, "user.password", "%v", err)
+			}
+			r.record(join(prefix, "password"), hidden, hash.origin)
+			a.Hash = hash.text
+		}
+		addresses, at := r.list(s, prefix, "addresses")
+		for _, g := range addresses {
+			if err := policy.CheckPattern(g.text); err != nil {
+				r.wrong(g.at, "user.addresses", "%v", err)
+				continue
+			}
+			a.Addresses = append(a.Addresses, g.text)
+		}
+		if s.find("addresses") == nil && name.text != "" {
+			if policy.CheckPattern(name.text) != nil || !strings.Contains(name.text, "@") {
+				r.wrong(at, "user.addresses", "is missing, and the name %q is not an address: say what the account may send as", name.text)
+			} else {
+				a.Addresses = []string{name.text}
+				r.record(join(prefix, "addresses"), "["+quote(name.text)+"]", originDefault)
+			}
+		}
+		r.rest(s, "user")
+		c.Users = append(c.Users, a)
+	}
+}
+
+// hidden stands for a secret in what is shown.
+const hidden = "(hidden)"
