@@ -17,11 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// FileName is the name of the file of accounts in the data directory.
+const FileName = "accounts.toml"
+
 // File is the file of accounts that `wellsent user` keeps in the data directory.
 // It is looked at on each use and read again when it has changed, so that a
 // running server sees a change at once.
 type File struct {
 	path string // immutable
+	cost Cost   // of new hashes; immutable
 
 	mu       sync.Mutex
 	seen     stamp // of the file as read
@@ -52,7 +56,7 @@ const fileHead = "# Accounts of this server. Change them with: wellsent user add
 // OpenFile opens the file of accounts at path. A file that does not exist is one
 // without accounts; it is made by Add, readable by its owner only.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path}
+	f := &File{path: path, cost: DefaultCost}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.readLocked(); err != nil {
@@ -102,7 +106,7 @@ func (f *File) Add(name, password string, addresses []string) error {
 	if len(addresses) == 0 {
 		addresses = []string{name}
 	}
-	hash, err := HashPassword(password, DefaultCost)
+	hash, err := HashPassword(password, f.cost)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func (f *File) Remove(name string) error {
 // SetPassword gives an account another password. Durable on return; ErrUnknown
 // when there is none.
 func (f *File) SetPassword(name, password string) error {
-	hash, err := HashPassword(password, DefaultCost)
+	hash, err := HashPassword(password, f.cost)
 	if err != nil {
 		return err
 	}
