@@ -66,8 +66,9 @@ func From(s Sender, fields []string) *smtp.Reply {
 }
 
 // Mailboxes returns the addresses in the body of a From or Sender field. Where its
-// grammar is broken, as by a comma in a name without quotes, what stands in angle
-// brackets is taken; ok is false when there is none either.
+// grammar is broken, as by a comma in a name without quotes, every word with an @
+// is taken for an address: a program that reads the field later may take any of
+// them. ok is false when there is none.
 func Mailboxes(field string) (addresses []smtp.Path, ok bool) {
 	parser := mail.AddressParser{WordDecoder: &anyCharset}
 	if list, err := parser.ParseList(field); err == nil {
@@ -76,18 +77,13 @@ func Mailboxes(field string) (addresses []smtp.Path, ok bool) {
 		}
 		return addresses, len(addresses) > 0
 	}
-	for rest := field; ; {
-		_, after, found := strings.Cut(rest, "<")
-		if !found {
-			return addresses, len(addresses) > 0
+	words := strings.FieldsFunc(field, func(c rune) bool { return strings.ContainsRune(" \t<>()[],;:\"", c) })
+	for _, w := range words {
+		if p := smtp.Path(w); p.Domain() != "" && p.Local() != "" {
+			addresses = append(addresses, p)
 		}
-		inside, after, closed := strings.Cut(after, ">")
-		if !closed || !strings.Contains(inside, "@") {
-			return nil, false
-		}
-		addresses = append(addresses, smtp.Path(strings.TrimSpace(inside)))
-		rest = after
 	}
+	return addresses, len(addresses) > 0
 }
 
 // MaxHops is how many Received fields a message may have before it is taken to go
