@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -16,6 +17,7 @@ import (
 type table struct {
 	at      place
 	entries []*entry
+	byName  map[string]*entry
 	asked   []string // keys that the reader knows, in its order
 }
 
@@ -51,13 +53,15 @@ const (
 // place is where something stands in the file, from 1.
 type place struct{ line, column int }
 
-func (t *table) find(name string) *entry {
-	for _, e := range t.entries {
-		if e.name == name {
-			return e
-		}
+// find returns the entry of this name, nil when there is none.
+func (t *table) find(name string) *entry { return t.byName[name] }
+
+func (t *table) add(e *entry) {
+	if t.byName == nil {
+		t.byName = map[string]*entry{}
 	}
-	return nil
+	t.byName[e.name] = e
+	t.entries = append(t.entries, e)
 }
 
 // parse returns the tree of data and what TOML itself objects to. The tree is nil
@@ -77,6 +81,11 @@ func parse(data []byte) (*table, []Mistake) {
 	}
 	b := builder{root: &table{at: place{1, 1}}}
 	b.current = b.root
+	for i, c := range data {
+		if c == '\n' {
+			b.lineEnds = append(b.lineEnds, i)
+		}
+	}
 	b.parser.Reset(data)
 	for b.parser.NextExpression() {
 		b.expression(b.parser.Expression())
@@ -97,7 +106,10 @@ type builder struct {
 	parser  unstable.Parser
 	root    *table
 	current *table
-	broken  bool // a key does not fit what stands before it; the decoder has said so
+	// lineEnds are the offsets of all line ends: the parser's own way to find a line
+	// counts from the beginning each time.
+	lineEnds []int
+	broken   bool // a key does not fit what stands before it; the decoder has said so
 }
 
 func (b *builder) expression(n *unstable.Node) {
@@ -131,7 +143,7 @@ func (b *builder) enter(t *table, name string, at place) *table {
 	e := t.find(name)
 	if e == nil {
 		sub := &table{at: at}
-		t.entries = append(t.entries, &entry{name: name, at: at, value: &value{at: at, kind: kindTable, table: sub}})
+		t.add(&entry{name: name, at: at, value: &value{at: at, kind: kindTable, table: sub}})
 		return sub
 	}
 	switch e.value.kind {
@@ -151,7 +163,7 @@ func (b *builder) appendTable(t *table, name string, at place) *table {
 	e := t.find(name)
 	switch {
 	case e == nil:
-		t.entries = append(t.entries, &entry{name: name, at: at, value: &value{at: at, kind: kindTables, items: []*value{item}}})
+		t.add(&entry{name: name, at: at, value: &value{at: at, kind: kindTables, items: []*value{item}}})
 	case e.value.kind == kindTables:
 		e.value.items = append(e.value.items, item)
 	default:
@@ -175,7 +187,7 @@ func (b *builder) keyValue(t *table, n *unstable.Node) {
 		if t.find(name) != nil {
 			return // given twice; the decoder has said so
 		}
-		t.entries = append(t.entries, &entry{name: name, at: at, value: b.value(n.Value(), at)})
+		t.add(&entry{name: name, at: at, value: b.value(n.Value(), at)})
 	}
 }
 
@@ -208,6 +220,11 @@ func (b *builder) value(n *unstable.Node, at place) *value {
 }
 
 func (b *builder) place(n *unstable.Node) place {
-	s := b.parser.Shape(n.Raw).Start
-	return place{s.Line, s.Column}
+	offset := int(n.Raw.Offset)
+	line, _ := slices.BinarySearch(b.lineEnds, offset)
+	start := 0
+	if line > 0 {
+		start = b.lineEnds[line-1] + 1
+	}
+	return place{line + 1, offset - start + 1}
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/wellsent/wellsent/internal/auth"
 	"github.com/wellsent/wellsent/internal/policy"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -66,9 +65,7 @@ func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
 	} else if l.Kind != smtp.KindUnix && address.origin != "" {
 		if err := checkListen(address.text); err != nil {
 			m := r.wrong(address.at, "listener.address", "%v", err)
-			if port > 0 && !strings.Contains(address.text, ":") && checkListen(address.text+":"+strconv.Itoa(port)) == nil {
-				m.Suggestion = strconv.Quote(address.text + ":" + strconv.Itoa(port))
-			}
+			m.Suggestion = likelyListen(address.text, port)
 		} else {
 			l.Address = address.text
 		}
@@ -150,6 +147,21 @@ func checkListen(s string) error {
 	return nil
 }
 
+// likelyListen returns what an address without colon was probably meant to be: a
+// port alone, or a host alone.
+func likelyListen(s string, port int) string {
+	if strings.Contains(s, ":") {
+		return ""
+	}
+	if checkListen(":"+s) == nil {
+		return strconv.Quote(":" + s)
+	}
+	if full := s + ":" + strconv.Itoa(port); port > 0 && checkListen(full) == nil {
+		return strconv.Quote(full)
+	}
+	return ""
+}
+
 // overlap reports whether two addresses to listen on cannot both be had.
 func overlap(a, b string) bool {
 	hostA, portA, _ := net.SplitHostPort(a) // checked before
@@ -182,56 +194,3 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	return netip.Prefix{}, fmt.Errorf("%q is neither a network such as 10.0.0.0/24 nor an address", s)
 }
-
-// users reads all [[user]] tables.
-func (r *reader) users(t *table, c *Config) {
-	seen := map[string]bool{}
-	for i, s := range r.tablesOf(t, "user") {
-		prefix := "user." + strconv.Itoa(i)
-		name := r.text(s, prefix, "name", "")
-		a := auth.Account{Name: name.text}
-		switch err := auth.CheckName(name.text); {
-		case s.find("name") == nil:
-			r.wrong(s.at, "user.name", "is missing: give the name to log in with, such as ann@example.org")
-		case name.origin == "":
-		case err != nil:
-			r.wrong(name.at, "user.name", "%v", err)
-		case seen[auth.Canonical(name.text)]:
-			r.wrong(name.at, "user.name", "%s is there twice: remove one; large and small letters are the same", name.text)
-		}
-		seen[auth.Canonical(name.text)] = true
-
-		hash, ok := r.scalar(s, prefix, "password", kindString, "")
-		switch {
-		case s.find("password") == nil:
-			r.wrong(s.at, "user.password", `is missing: have the account made by "wellsent user add", or paste its hash here`)
-		case ok:
-			if err := auth.CheckHash(hash.text); err != nil {
-				r.wrong(hash.at, "user.password", "%v", err)
-			}
-			r.record(join(prefix, "password"), hidden, hash.origin)
-			a.Hash = hash.text
-		}
-		addresses, at := r.list(s, prefix, "addresses")
-		for _, g := range addresses {
-			if err := policy.CheckPattern(g.text); err != nil {
-				r.wrong(g.at, "user.addresses", "%v", err)
-				continue
-			}
-			a.Addresses = append(a.Addresses, g.text)
-		}
-		if s.find("addresses") == nil && name.text != "" {
-			if policy.CheckPattern(name.text) != nil || !strings.Contains(name.text, "@") {
-				r.wrong(at, "user.addresses", "is missing, and the name %q is not an address: say what the account may send as", name.text)
-			} else {
-				a.Addresses = []string{name.text}
-				r.record(join(prefix, "addresses"), "["+quote(name.text)+"]", originDefault)
-			}
-		}
-		r.rest(s, "user")
-		c.Users = append(c.Users, a)
-	}
-}
-
-// hidden stands for a secret in what is shown.
-const hidden = "(hidden)"

@@ -72,7 +72,11 @@ func (r *reader) config(t *table, c *Config) {
 	case !strings.Contains(c.Hostname, "."):
 		r.warn(host.at, "hostname", "%q has no domain; many servers refuse such a name: give the full name of this machine, such as post.example.org", c.Hostname)
 	}
-	c.Data = r.path(t, "", "data", dataDir()).text
+	data := r.path(t, "", "data", dataDir())
+	c.Data = data.text
+	if info, err := os.Stat(c.Data); err == nil && !info.IsDir() {
+		r.wrong(data.at, "data", "%s is a file: name a directory", c.Data)
+	}
 	c.Sandbox = r.flag(t, "", "sandbox", false)
 	r.listeners(t, c)
 	r.tls(t, c)

@@ -21,13 +21,22 @@ type reader struct {
 	values   []Value
 }
 
+// wrong notes a mistake. The caller may add a suggestion to what it returns, before
+// the next one is noted.
 func (r *reader) wrong(at place, key, format string, args ...any) *Mistake {
-	r.mistakes = append(r.mistakes, Mistake{File: r.file, Line: at.line, Column: at.column, Key: key, Message: fmt.Sprintf(format, args...)})
+	r.mistakes = append(r.mistakes, r.mistake(at, key, format, args...))
 	return &r.mistakes[len(r.mistakes)-1]
 }
 
+// warn notes something that works and is worth a look.
 func (r *reader) warn(at place, key, format string, args ...any) {
-	r.warnings = append(r.warnings, Mistake{File: r.file, Line: at.line, Column: at.column, Key: key, Message: fmt.Sprintf(format, args...)})
+	r.warnings = append(r.warnings, r.mistake(at, key, format, args...))
+}
+
+func (r *reader) mistake(at place, key, format string, args ...any) Mistake {
+	// The line tells which listener it is; its number among the listeners does not.
+	parts := slices.DeleteFunc(strings.Split(key, "."), func(p string) bool { _, err := strconv.Atoi(p); return err == nil })
+	return Mistake{File: r.file, Line: at.line, Column: at.column, Key: strings.Join(parts, "."), Message: fmt.Sprintf(format, args...)}
 }
 
 // later notes a key whose feature does not exist yet.

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/route"
+)
+
+// sandboxRoute is the route of everything where nothing leaves.
+const sandboxRoute = "sandbox"
+
+// RouteTable returns the routes. In a sandbox there is one, that takes everything
+// into a maildir. It reads the files of roots; an error says which one and why.
+func (c *Config) RouteTable() (*route.Table, error) {
+	if c.Sandbox {
+		return &route.Table{Routes: []*route.Route{{
+			Name:       sandboxRoute,
+			Recipients: []string{"*"},
+			Via:        []route.Via{{Scheme: route.SchemeSandbox}},
+			TLS:        route.TLSNone,
+		}}}, nil
+	}
+	t := &route.Table{}
+	for _, r := range c.Routes {
+		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace}
+		if r.PasswordFile != "" {
+			out.Password = passwordFrom(r.PasswordFile)
+		}
+		if r.CA != "" {
+			roots, err := rootsWith(r.CA)
+			if err != nil {
+				return nil, fmt.Errorf("route %s: %w", r.Name, err)
+			}
+			out.Roots = roots
+		}
+		t.Routes = append(t.Routes, out)
+	}
+	return t, nil
+}
+
+// passwordFrom returns a reader of a password file. One line end after the
+// password is not part of it.
+func passwordFrom(path string) func() (string, error) {
+	return func() (string, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("password file: %w", err)
+		}
+		return trimLineEnd(string(data)), nil
+	}
+}
+
+func trimLineEnd(s string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+}
+
+// rootsWith returns the system's roots and those of the file at path.
+func rootsWith(path string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	}
+	return roots, nil
+}
