@@ -1,0 +1,155 @@
+package smtpserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/wellsent/wellsent/internal/smtp"
+)
+
+// mail begins a mail transaction. RFC 5321 §4.1.1.2.
+func (s *session) mail(arg string) event {
+	if s.needsLogin() && s.client.Account == "" {
+		if s.client.TLS == nil && !s.spec.PlaintextAuth {
+			s.reply(replyNeedTLS)
+		} else {
+			s.reply(replyNeedAuth)
+		}
+		return eventNone
+	}
+	from, params, err := smtp.ParseMail(arg, s.client.ESMTP)
+	if err != nil {
+		s.replyError(err)
+		return eventNone
+	}
+	limit := s.server.c.MaxMessageSize
+	if limit > 0 && params.Size > limit {
+		s.reply(replyTooLarge(limit))
+		return eventNone
+	}
+	if s.server.c.Room(params.Size) != nil {
+		s.reply(replyNoRoom)
+		return eventNone
+	}
+	s.tx = smtp.Transaction{Client: &s.client, From: from, Params: params, Recipients: s.tx.Recipients[:0]}
+	if r := s.server.c.Handler.Mail(s.ctx, &s.tx); r != nil {
+		return s.refused(*r)
+	}
+	s.reply(replySenderOK)
+	return eventMail
+}
+
+// rcpt adds a recipient. RFC 5321 §4.1.1.3.
+func (s *session) rcpt(arg string) event {
+	to, params, err := smtp.ParseRcpt(arg, s.tx.Params.SMTPUTF8)
+	if err != nil {
+		s.replyError(err)
+		return eventNone
+	}
+	if len(s.tx.Recipients) >= s.server.c.MaxRecipients {
+		s.reply(replyTooManyRcpts)
+		return eventNone
+	}
+	r := smtp.Recipient{Path: to, Params: params}
+	if no := s.server.c.Handler.Rcpt(s.ctx, &s.tx, r); no != nil {
+		return s.refused(*no)
+	}
+	s.tx.Recipients = append(s.tx.Recipients, r)
+	s.reply(replyRecipientOK)
+	return eventRcpt
+}
+
+// data takes the message. RFC 5321 §4.1.1.4.
+func (s *session) data(arg string) event {
+	if arg != "" {
+		s.reply(replyNoArgument)
+		return eventNone
+	}
+	if s.server.c.Room(s.tx.Params.Size) != nil {
+		s.reply(replyNoRoom)
+		return eventNone
+	}
+	s.reply(replySendData)
+	if s.w.Flush() != nil {
+		s.failure = "connection lost before the data"
+		return eventClose
+	}
+	s.state = next(s.state, eventData)
+	s.conn.expect(s.server.c.Timeouts.DataBlock, false)
+	limit := s.server.c.MaxMessageSize
+	body := &dataReader{d: smtp.NewDotReader(s.r, smtp.DotOptions{MaxBytes: limit, Lenient: s.spec.BareNewlines})}
+	answer := s.server.c.Handler.Data(s.ctx, &s.tx, body)
+	s.tx.Recipients = nil // the handler may have kept them
+	if body.err == nil {  // the handler has made up its mind before the end
+		io.Copy(io.Discard, body)
+	}
+	switch {
+	case body.err == io.EOF:
+	case errors.Is(body.err, smtp.ErrTooLarge), errors.Is(body.err, smtp.ErrBareLineEnd):
+		answer = replyBareData
+		if errors.Is(body.err, smtp.ErrTooLarge) {
+			answer = replyTooLarge(limit)
+		}
+		s.log.Warn("message refused", "reply", answer.String(), "from", string(s.tx.From), "account", s.client.Account)
+		if err := body.d.Drain(limit + oversizeAllowance); err != nil {
+			s.reply(answer)
+			s.failure = "a refused message did not end: " + err.Error()
+			return eventClose
+		}
+	default:
+		s.fail("net.connection-lost", "the connection ended within the message: "+body.err.Error())
+		return eventClose
+	}
+	if answer.Positive() {
+		s.messages++
+		s.errors = 0
+	}
+	s.reply(answer)
+	if answer.Code == 421 || s.state == stateClosed {
+		return eventClose
+	}
+	return eventDataDone
+}
+
+// dataReader remembers how reading ended, which the handler may hide.
+type dataReader struct {
+	d   *smtp.DotReader
+	err error
+}
+
+func (r *dataReader) Read(p []byte) (int, error) {
+	n, err := r.d.Read(p)
+	if err != nil {
+		r.err = err
+	}
+	return n, err
+}
+
+// refused gives a handler's refusal; with 421 the session ends.
+func (s *session) refused(r smtp.Reply) event {
+	s.reply(r)
+	if r.Code == 421 || s.state == stateClosed {
+		return eventClose
+	}
+	return eventNone
+}
+
+// replyError answers a command that package smtp could not parse.
+func (s *session) replyError(err error) {
+	var e *smtp.CommandError
+	if errors.As(err, &e) {
+		s.reply(e.Reply)
+		return
+	}
+	s.reply(replyArgument)
+}
+
+// size returns n octets in the words of a person.
+func size(n int64) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return strconv.FormatInt(n>>20, 10) + " MiB"
+	}
+	return fmt.Sprintf("%d octets", n)
+}
