@@ -74,7 +74,9 @@ func (r *reader) config(t *table, c *Config) {
 	}
 	data := r.path(t, "", "data", dataDir())
 	c.Data = data.text
-	if info, err := os.Stat(c.Data); err == nil && !info.IsDir() {
+	if info, err := os.Stat(c.Data); c.Data == "" {
+		r.wrong(data.at, "data", "is empty: name a directory, or leave it out")
+	} else if err == nil && !info.IsDir() {
 		r.wrong(data.at, "data", "%s is a file: name a directory", c.Data)
 	}
 	c.Sandbox = r.flag(t, "", "sandbox", false)
@@ -110,7 +112,12 @@ func (r *reader) tls(t *table, c *Config) {
 		r.wrong(s.at, "tls.certificate", "is missing: give the file with the certificate that belongs to the key")
 	case s.find("key") == nil:
 		r.wrong(s.at, "tls.key", "is missing: give the file with the key of the certificate")
-	case cert.text != "" && key.text != "":
+	case cert.origin == "" || key.origin == "": // a mistake was noted
+	case cert.text == "":
+		r.wrong(cert.at, "tls.certificate", "is empty: name a file, or leave out [tls] to have a private CA made")
+	case key.text == "":
+		r.wrong(key.at, "tls.key", "is empty: name a file, or leave out [tls] to have a private CA made")
+	default:
 		src, err := certificate.Files(cert.text, key.text)
 		if err != nil {
 			at := cert.at

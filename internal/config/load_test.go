@@ -216,6 +216,9 @@ func TestLoad_Mistakes(t *testing.T) {
 
 		{"certificate without key", good + "[tls]\ncertificate = \"c.pem\"\n", []string{`5:2: tls.key: is missing`}},
 		{"key without certificate", good + "[tls]\nkey = \"k.pem\"\n", []string{`5:2: tls.certificate: is missing`}},
+		{"certificate without a name", good + "[tls]\ncertificate = \"\"\nkey = \"k.pem\"\n", []string{`6:15: tls.certificate: is empty`}},
+		{"key without a name", good + "[tls]\ncertificate = \"c.pem\"\nkey = \"\"\n", []string{`7:7: tls.key: is empty`}},
+		{"data without a name", "data = \"\"\n" + good, []string{`1:8: data: is empty: name a directory`}},
 		{"empty tls", good + "[tls]\n", []string{`5:2: tls: needs certificate and key`}},
 		{"certificate file missing", good + "[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n", []string{`6:15: tls: DIR/c.pem does not exist: check the path`}},
 
