@@ -23,7 +23,7 @@ var (
 // is due.
 type Head struct {
 	Destination Destination
-	Due         time.Time // of its first recipient in StateQueued that is not claimed; zero: at once
+	Due         time.Time // of its first recipient in StateQueued that is not claimed; as an instant, of acceptance for one not tried yet
 	Queued      int       // recipients in StateQueued, claimed ones among them
 }
 
