@@ -25,9 +25,6 @@ type Via struct {
 	Port   int    // 0 for sandbox; 25 for mx unless the route says otherwise
 }
 
-// String returns the via as it is written in the configuration.
-func (v Via) String() string { return formatVia(v) }
-
 // TLSPolicy is what a route demands of the connection's security.
 type TLSPolicy string
 
@@ -48,7 +45,7 @@ type Pace struct {
 // Route is where mail for some recipients goes and how. Immutable once in a Table.
 type Route struct {
 	Name       string
-	Recipients []string // patterns: "*", "*@example.org", "example.org", "ann@example.org"; "" is never matched
+	Recipients []string // patterns: "*", "*@example.org", "example.org", "*.example.org", "ann@example.org"; "" matches nobody
 	Via        []Via    // in order of preference
 	User       string   // "" for no login
 	Password   func() (string, error)
@@ -66,7 +63,7 @@ func (r *Route) IsMX() bool { return len(r.Via) > 0 && r.Via[0].Scheme == Scheme
 // depends on it.
 func (r *Route) Lane(rcpt smtp.Path) string {
 	if r.IsMX() {
-		return r.Name + "/" + rcpt.Domain()
+		return r.Name + "/" + canonical(rcpt.Domain())
 	}
 	return r.Name
 }
