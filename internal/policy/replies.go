@@ -15,27 +15,27 @@ import (
 
 // 553 5.7.1: no right to this reverse-path. RFC 6409 §6.1, 3463 §3.8.
 func reversePathNotOwned(s Sender, from smtp.Path) *smtp.Reply {
-	return reply(553, 7, 1, "Sender address rejected: "+printable(string(from))+" is not owned by "+s.who(), s.advice())
+	return reply(553, 7, 1, "Sender address rejected: "+printable(string(from))+" is not owned by "+s.who()+".", s.advice())
 }
 
 // 553 5.1.7: the reverse-path has no domain. RFC 5321 §4.1.2, 3463 §3.2.
 func senderNeedsDomain(from smtp.Path) *smtp.Reply {
-	return reply(553, 1, 7, "Sender address rejected: "+printable(string(from))+" has no domain", "Set the sender to a full address, such as name@example.org")
+	return reply(553, 1, 7, "Sender address rejected: "+printable(string(from))+" has no domain.", "Set the sender to a full address, such as name@example.org")
 }
 
 // 550 5.7.1: no right to an address in From. RFC 6409 §6.1, 3463 §3.8.
 func fromNotOwned(s Sender, address smtp.Path) *smtp.Reply {
-	return reply(550, 7, 1, "From address rejected: "+printable(string(address))+" is not owned by "+s.who(), s.advice())
+	return reply(550, 7, 1, "From address rejected: "+printable(string(address))+" is not owned by "+s.who()+".", s.advice())
 }
 
 // 550 5.6.0: From cannot be read. RFC 5322 §3.6.2, 3463 §3.7.
 func fromNotUnderstood() *smtp.Reply {
-	return reply(550, 6, 0, "The From field of the message has no address that can be read", "Write it as: From: Name <name@example.org>")
+	return reply(550, 6, 0, "The From field of the message has no address that can be read.", "Write it as: From: Name <name@example.org>")
 }
 
 // 554 5.4.6: the message goes in circles. RFC 5321 §6.3, 3463 §3.5.
 func tooManyHops(n int) *smtp.Reply {
-	return reply(554, 4, 6, "Mail loop: the message has made "+strconv.Itoa(n)+" hops", "Look in its Received fields for two servers that send it to each other")
+	return reply(554, 4, 6, "Mail loop: the message has made "+strconv.Itoa(n)+" hops.", "Look in its Received fields for two servers that send it to each other")
 }
 
 // 552 5.3.4: the header section alone is too large. RFC 3463 §3.4.

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -17,7 +18,7 @@ import (
 // prepare makes the message of a transaction: its envelope, its recipients, its
 // header block. rest is what is to be stored as body: the header section as it
 // came, without the fields that must go, and then the body unread.
-func (s *Service) prepare(t *smtp.Transaction, body io.Reader) (m *spool.Message, rest io.Reader, r *smtp.Reply) {
+func (s *Service) prepare(t *smtp.Transaction, body *bufio.Reader) (m *spool.Message, rest io.Reader, r *smtp.Reply) {
 	now := s.o.Now()
 	who, r := s.sender(t.Client)
 	if r != nil {
@@ -44,7 +45,7 @@ func (s *Service) prepare(t *smtp.Transaction, body io.Reader) (m *spool.Message
 	}
 	replaceSender := h.fix(who, t.From)
 	var b bytes.Buffer
-	writeReceived(&b, t, m.ID, s.o.Hostname, now)
+	writeReceived(&b, t, m, s.o.Hostname)
 	writeFixes(&b, h, fixes{id: m.ID, hostname: s.o.Hostname, now: now, sender: replaceSender, from: t.From})
 	m.Header = b.Bytes()
 	return m, io.MultiReader(bytes.NewReader(h.remaining()), rest), nil

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/spool"
@@ -16,26 +15,21 @@ import (
 // the recipient has no business with it. The recipient is named only when it is the
 // one there is, as otherwise Bcc recipients would show. RFC 5321 §4.4, 3848
 // (protocol), 8314 §4.3 (tls clause).
-func writeReceived(b *bytes.Buffer, t *smtp.Transaction, id spool.QueueID, hostname string, now time.Time) {
+func writeReceived(b *bytes.Buffer, t *smtp.Transaction, m *spool.Message, hostname string) {
 	c := t.Client
 	b.WriteString("Received: from " + helo(c.Name))
 	if lit := literal(c.Addr); lit != "" {
 		b.WriteString(" (" + lit + ")")
 	}
-	b.WriteString("\r\n\tby " + hostname + " (Wellsent) with " + protocol(t) + " id " + string(id))
-	if len(t.Recipients) == 1 && forShown(t) {
-		b.WriteString("\r\n\tfor " + t.Recipients[0].Path.String())
+	b.WriteString("\r\n\tby " + hostname + " (Wellsent) with " + protocol(t) + " id " + string(m.ID))
+	// Only a message that may be internationalised may name one that is not ASCII.
+	if len(m.Recipients) == 1 && (t.Params.SMTPUTF8 || m.Recipients[0].Path.IsASCII()) {
+		b.WriteString("\r\n\tfor " + m.Recipients[0].Path.String())
 	}
 	if c.TLS != nil {
 		b.WriteString("\r\n\ttls " + tls.CipherSuiteName(c.TLS.CipherSuite) + " (" + strings.ReplaceAll(tls.VersionName(c.TLS.Version), " ", "") + ")")
 	}
-	b.WriteString(";\r\n\t" + now.UTC().Format(dateForm) + "\r\n")
-}
-
-// forShown reports whether the recipient may stand in the header section: only a
-// message that may be internationalised may name one that is not ASCII.
-func forShown(t *smtp.Transaction) bool {
-	return t.Params.SMTPUTF8 || t.Recipients[0].Path.IsASCII()
+	b.WriteString(";\r\n\t" + m.Envelope.Received.UTC().Format(dateForm) + "\r\n")
 }
 
 // protocol returns the word after "with". RFC 3848; 6531 §4.3 for SMTPUTF8.

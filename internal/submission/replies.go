@@ -34,14 +34,14 @@ func queued(id spool.QueueID) smtp.Reply {
 
 // noSuchLocalName refuses a recipient without a domain. RFC 3463 §3.2.
 func noSuchLocalName(p smtp.Path) *smtp.Reply {
-	r := smtp.NewReply(550, 1, 1, "Recipient address rejected: "+shown(p)+" has no domain and is no local name",
+	r := smtp.NewReply(550, 1, 1, "Recipient address rejected: "+shown(p)+" has no domain and is no local name.",
 		"Write the full address, such as name@example.org, or have the name added under [aliases]")
 	return &r
 }
 
 // noRoute refuses a recipient that no route takes. RFC 3463 §3.5.
 func noRoute(p smtp.Path) *smtp.Reply {
-	r := smtp.NewReply(550, 4, 4, "Recipient address rejected: this server has no route for mail to "+shown(smtp.Path(p.Domain())),
+	r := smtp.NewReply(550, 4, 4, "Recipient address rejected: this server has no route for mail to "+shown(smtp.Path(p.Domain()))+".",
 		"The administrator can add a [[route]] whose recipients cover it")
 	return &r
 }
@@ -49,7 +49,7 @@ func noRoute(p smtp.Path) *smtp.Reply {
 // noLiterals refuses an address such as ann@[192.0.2.1], which could make us speak
 // to any host. RFC 5321 §4.1.3, 3463 §3.2.
 func noLiterals(p smtp.Path) *smtp.Reply {
-	r := smtp.NewReply(550, 1, 2, "Recipient address rejected: "+shown(p)+" names a host by its address",
+	r := smtp.NewReply(550, 1, 2, "Recipient address rejected: "+shown(p)+" names a host by its address.",
 		"Write the domain of the recipient")
 	return &r
 }

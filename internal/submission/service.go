@@ -1,11 +1,13 @@
 package submission
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +73,7 @@ func New(o Options) *Service {
 		o.Now = time.Now
 	}
 	if o.NewID == nil {
-		o.NewID = newQueueID
+		o.NewID = spool.NewQueueID
 	}
 	s := &Service{o: o}
 	s.SetSettings(o.Settings)
@@ -161,16 +163,26 @@ func (s *Service) refused(t *smtp.Transaction, stage string, r *smtp.Reply, more
 	}
 }
 
+// readers are the buffers that messages pass through: 16 KiB, the size of a TLS
+// record.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 16<<10) }}
+
 // Data reads one message, puts its header block right and stores it. When it
 // answers 250 the message survives a crash. An error of body is the engine's to
 // answer; nothing is stored then.
 func (s *Service) Data(ctx context.Context, t *smtp.Transaction, body io.Reader) smtp.Reply {
-	m, rest, r := s.prepare(t, body)
+	buffered := readers.Get().(*bufio.Reader)
+	buffered.Reset(body)
+	defer func() {
+		buffered.Reset(nil) // it must not keep the connection alive
+		readers.Put(buffered)
+	}()
+	m, rest, r := s.prepare(t, buffered)
 	if r == nil {
 		r = s.store(ctx, m, rest)
 	}
 	if r != nil {
-		_, _ = io.Copy(io.Discard, body) // the reply follows the final dot; the engine sees its errors itself
+		_, _ = io.Copy(io.Discard, buffered) // the reply follows the final dot; the engine sees its errors itself
 		s.refused(t, "data", r)
 		return *r
 	}
