@@ -99,9 +99,8 @@ Never used it before? Run "wellsent demo": nothing leaves the machine.`,
 		&cobra.Group{ID: groupSetup, Title: "Set up:"},
 		&cobra.Group{ID: groupProgram, Title: "The program:"},
 	)
-	root.AddCommand(
-		inGroup(groupProgram, a.versionCommand(), a.manCommand(), a.completionCommand())...,
-	)
+	root.AddCommand(inGroup(groupSetup, a.configCommand(), a.userCommand())...)
+	root.AddCommand(inGroup(groupProgram, a.versionCommand(), a.manCommand(), a.completionCommand())...)
 	root.SetHelpCommandGroupID(groupProgram)
 	root.SetHelpCommand(a.helpCommand())
 	hideFlagsWord(root)

@@ -97,7 +97,7 @@ func wrap(text string, width int) []string {
 	var line strings.Builder
 	used := 0
 	for _, word := range strings.Fields(text) {
-		n := lipgloss.Width(word)
+		n := columnsOf(word)
 		if used > 0 && used+1+n > width {
 			lines = append(lines, line.String())
 			line.Reset()
@@ -115,7 +115,7 @@ func wrap(text string, width int) []string {
 
 // pad fills s with spaces to width columns.
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-lipgloss.Width(s)))
+	return s + strings.Repeat(" ", max(0, width-columnsOf(s)))
 }
 
 // bytesText returns a number of octets in words of at most four digits.
@@ -170,3 +170,6 @@ func count(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// columnsOf returns the columns that s takes on a terminal.
+func columnsOf(s string) int { return lipgloss.Width(s) }

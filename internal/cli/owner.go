@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// denied says whose permission is missing.
+func denied(data string) error {
+	owner := "its owner"
+	if info, err := os.Stat(data); err == nil {
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			owner = fmt.Sprintf("user id %d or a member of group id %d", s.Uid, s.Gid)
+		}
+	}
+	return fmt.Errorf("you may not use the queue in %s: it belongs to somebody else. Run this as %s, or as root", printable(data), owner)
+}
+
+// becomeOwner gives up root for the owner of the data directory: what root makes
+// there the server could not read.
+func becomeOwner(data string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the data directory: %w", err)
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || s.Uid == 0 {
+		return nil
+	}
+	err = syscall.Setegid(int(s.Gid))
+	if err == nil {
+		err = syscall.Seteuid(int(s.Uid))
+	}
+	if err != nil {
+		return fmt.Errorf("act as the owner of %s: %w", data, err)
+	}
+	return nil
+}
