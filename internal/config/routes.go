@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -48,8 +47,9 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	}
 	recipients, at := r.list(s, prefix, "recipients")
 	for _, g := range recipients {
-		if err := policy.CheckPattern(g.text); err != nil && checkHost(g.text) != nil {
-			r.wrong(g.at, "route.recipients", "%q: write \"*\", \"example.org\", \"*@example.org\" or \"ann@example.org\"", g.text)
+		domain := strings.TrimPrefix(g.text, "*.") // "*.example.org" is every domain below it
+		if policy.CheckPattern(g.text) != nil && checkHost(domain) != nil {
+			r.wrong(g.at, "route.recipients", "%q: write \"*\", \"example.org\", \"*.example.org\", \"*@example.org\" or \"ann@example.org\"", g.text)
 			continue
 		}
 		rt.Recipients = append(rt.Recipients, g.text)
@@ -111,75 +111,37 @@ func (r *reader) via(s *table, prefix string, rt *Route) place {
 
 var errLater = errors.New("not available in this version")
 
-// The usual ports of the schemes. RFC 6409 §3.1, 8314 §7.3.
-const (
-	portSMTP  = 587
-	portSMTPS = 465
-	portMX    = 25
-)
-
-// parseVia reads "mx", "smtp://host:port" or "smtps://host:port". The port may be
-// missing.
+// parseVia reads a via and, where it cannot be read, suggests what was probably
+// meant.
 func parseVia(s string) (v route.Via, suggestion string, err error) {
-	if s == "mx" {
-		return route.Via{Scheme: route.SchemeMX, Port: portMX}, "", nil
-	}
 	if s == "graph" || strings.HasPrefix(s, "graph:") {
 		return v, "", errLater
 	}
+	v, err = route.ParseVia(s)
+	if err == nil {
+		if _, notIP := netip.ParseAddr(v.Host); notIP != nil && v.Host != "" {
+			err = checkHost(v.Host)
+		}
+		return v, "", err
+	}
+	if strings.Contains(s, "@") {
+		// What is before it may be a password, so the text is not repeated.
+		return v, "", errors.New("a host and a port, and nothing else, belong here: use the keys user and password_file")
+	}
 	scheme, rest, ok := strings.Cut(s, "://")
-	switch {
-	case !ok && s != "" && checkHost(hostOf(s)) == nil && !strings.EqualFold(s, "mx"):
-		suggestion = strconv.Quote("smtp://" + s)
+	if !ok {
+		// The scheme is what most people leave out.
+		scheme, rest = "smtp", s
 		if strings.HasSuffix(s, ":465") {
-			suggestion = strconv.Quote("smtps://" + s)
+			scheme = "smtps"
 		}
-		return v, suggestion, fmt.Errorf("%q does not say how the host is spoken to: write smtp:// (STARTTLS) or smtps:// (TLS at once) before it", s)
-	case !ok:
-		return v, strconv.Quote("mx"), fmt.Errorf("%q is neither \"mx\" nor \"smtp://HOST:PORT\" nor \"smtps://HOST:PORT\"", s)
-	case scheme == "smtp":
-		v = route.Via{Scheme: route.SchemeSMTP, Port: portSMTP}
-	case scheme == "smtps":
-		v = route.Via{Scheme: route.SchemeSMTPS, Port: portSMTPS}
-	default:
-		if n := nearest(scheme, []string{"smtp", "smtps"}); n != "" {
-			suggestion = strconv.Quote(n + "://" + rest)
-		}
-		return v, suggestion, fmt.Errorf("%q: %s:// is not known; use smtp:// or smtps://", s, scheme)
+	} else if n := nearest(scheme, []string{"smtp", "smtps"}); n != "" {
+		scheme = n
 	}
-	if strings.Contains(rest, "@") {
-		return v, "", fmt.Errorf("%q: user and password do not belong here: use the keys user and password_file", hideUser(s))
+	if v, bad := route.ParseVia(scheme + "://" + rest); bad == nil && checkHost(v.Host) == nil {
+		suggestion = strconv.Quote(scheme + "://" + rest)
 	}
-	rest = strings.TrimSuffix(rest, "/")
-	v.Host = rest
-	if host, port, err := net.SplitHostPort(rest); err == nil {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return v, "", fmt.Errorf("%q: port %q is not a number from 1 to 65535", s, port)
-		}
-		v.Host, v.Port = host, int(n)
-	}
-	v.Host = strings.TrimSuffix(strings.TrimPrefix(v.Host, "["), "]")
-	if _, err := netip.ParseAddr(v.Host); err == nil {
-		return v, "", nil
-	}
-	if err := checkHost(v.Host); err != nil {
-		return v, "", fmt.Errorf("%q: %w", s, err)
-	}
-	return v, "", nil
-}
-
-func hostOf(s string) string {
-	if h, _, err := net.SplitHostPort(s); err == nil {
-		return h
-	}
-	return s
-}
-
-// hideUser takes what may be a password out of a URL for a message.
-func hideUser(s string) string {
-	scheme, rest, _ := strings.Cut(s, "://")
-	return scheme + "://…" + rest[strings.LastIndexByte(rest, '@'):]
+	return v, suggestion, err
 }
 
 func (r *reader) security(s *table, prefix string, rt *Route) {
@@ -249,27 +211,10 @@ func serverAddress(s string) (string, error) {
 	return "", fmt.Errorf("%q is not an IP address, with or without a port: such as \"192.0.2.53\" or \"[2001:db8::53]:53\"", s)
 }
 
-// checkHost reports what is wrong with a host name, or nil. RFC 1123 §2.1, with
-// the underscore that some networks use; RFC 5891 names come in their ASCII form
-// or in UTF-8.
+// checkHost reports what is wrong with a host name, or nil.
 func checkHost(s string) error {
-	if s == "" {
-		return errors.New("the host name is empty")
-	}
-	if len(s) > 253 {
-		return fmt.Errorf("%q is too long for a host name", s)
-	}
-	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return fmt.Errorf("%q is not a host name", s)
-		}
-		for _, c := range []byte(label) {
-			switch {
-			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c >= 0x80:
-			default:
-				return fmt.Errorf("%q is not a host name: %q does not belong into one", s, c)
-			}
-		}
+	if err := smtp.ValidDomain(strings.TrimSuffix(s, ".")); err != nil {
+		return fmt.Errorf("%q is not a host name", s)
 	}
 	return nil
 }
@@ -277,9 +222,8 @@ func checkHost(s string) error {
 // checkMailbox reports what is wrong with an address that mail is sent to or from,
 // or nil.
 func checkMailbox(s string) error {
-	p := smtp.Path(s)
-	if p.Local() == "" || p.Domain() == "" || strings.ContainsAny(s, "<> \t\r\n*") {
+	if smtp.Path(s).Domain() == "" || smtp.ValidPath(s, true) != nil {
 		return fmt.Errorf("%q is not an address with a domain, such as ann@example.org", s)
 	}
-	return checkHost(p.Domain())
+	return nil
 }

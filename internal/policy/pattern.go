@@ -13,12 +13,13 @@ func CheckPattern(p string) error {
 	if p == "*" {
 		return nil
 	}
-	path := smtp.Path(p)
-	local, domain := path.Local(), path.Domain()
-	bad := local == "" || domain == "" || strings.ContainsAny(p, "<> \t\r\n,;") ||
-		local != "*" && strings.Contains(local, "*") || strings.Contains(domain, "*") || strings.Contains(domain, "..") ||
-		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".")
-	if bad {
+	// A star stands for a whole local part only, which any other letter shows to be
+	// well-formed.
+	address, all := strings.CutPrefix(p, "*@")
+	if all {
+		address = "x@" + address
+	}
+	if smtp.Path(address).Domain() == "" || strings.Contains(address, "*") || smtp.ValidPath(address, true) != nil {
 		return fmt.Errorf("%q is not an address: write \"ann@example.org\", or \"*@example.org\" for all of a domain", p)
 	}
 	return nil
