@@ -10,12 +10,12 @@ import (
 
 // matches reports whether pattern p covers rcpt:
 //
-//	*                everybody
-//	example.org      the domain
-//	*@example.org    the domain
-//	*.example.org    every domain below it, not itself
-//	ann@example.org  one address; RFC 5321 §2.4 lets a host tell Ann from ann, but
-//	                 for choosing a way both are the same person
+//   - everybody
+//     example.org      the domain
+//     *@example.org    the domain
+//     *.example.org    every domain below it, not itself
+//     ann@example.org  one address; RFC 5321 §2.4 lets a host tell Ann from ann, but
+//     for choosing a way both are the same person
 //
 // The empty pattern covers nobody.
 func matches(p string, rcpt smtp.Path) bool {
