@@ -217,3 +217,19 @@ func TestFiles_ReadAgainWhenChanged(t *testing.T) {
 		t.Errorf("after the key too: %s", got)
 	}
 }
+
+// FuzzParse: no panic on any file, and a key that is read has a public part.
+func FuzzParse(f *testing.F) {
+	for _, data := range made() {
+		f.Add(data)
+	}
+	f.Add([]byte("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if key, err := parseKey("key.pem", data); err == nil && key.Public() == nil {
+			t.Fatal("a key without its public part")
+		}
+		if chain, err := parseChain("cert.pem", data); err == nil {
+			_ = warnings("cert.pem", chain, time.Now())
+		}
+	})
+}

@@ -51,10 +51,12 @@ func load(path string, data []byte, env func(string) (string, bool)) (*Config, e
 	if root != nil {
 		r.config(root, c)
 	}
+	byPlace := func(a, b Mistake) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	}
+	slices.SortStableFunc(r.mistakes, byPlace)
+	slices.SortStableFunc(r.warnings, byPlace)
 	if len(r.mistakes) > 0 {
-		slices.SortStableFunc(r.mistakes, func(a, b Mistake) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-		})
 		return nil, r.mistakes
 	}
 	c.Warnings, c.values = r.warnings, r.values
