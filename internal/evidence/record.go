@@ -1,10 +1,6 @@
 package evidence
 
-import (
-	"time"
-
-	"github.com/wellsent/wellsent/internal/smtp"
-)
+import "time"
 
 // Version is the version of the JSON form of a Record.
 const Version = 1
@@ -66,7 +62,33 @@ type Line struct {
 
 // FailureSummary is the failure that ended the conversation, if one did.
 type FailureSummary struct {
-	Stage Stage      `json:"stage"`
-	Reply smtp.Reply `json:"reply"`
-	Error string     `json:"error,omitempty"`
+	Stage  Stage  `json:"stage"`
+	Origin Origin `json:"origin"`
+	Reply  *Reply `json:"reply,omitempty"` // nil: there was none
+	Error  string `json:"error,omitempty"`
+}
+
+// Reply is a server's reply in its JSON form.
+type Reply struct {
+	Code     int      `json:"code"`
+	Enhanced string   `json:"enhanced,omitempty"` // "5.1.1"
+	Lines    []string `json:"lines"`              // without codes
+}
+
+// Summarise returns e in its JSON form; nil for nil.
+func Summarise(e *Error) *FailureSummary {
+	if e == nil {
+		return nil
+	}
+	s := &FailureSummary{Stage: e.Stage, Origin: e.Origin}
+	if !e.Reply.IsZero() {
+		s.Reply = &Reply{Code: e.Reply.Code, Enhanced: e.Reply.Enhanced.String(), Lines: []string{}}
+		for _, l := range e.Reply.Lines {
+			s.Reply.Lines = append(s.Reply.Lines, Printable(l))
+		}
+	}
+	if e.Err != nil {
+		s.Error = Printable(e.Err.Error())
+	}
+	return s
 }
