@@ -15,10 +15,11 @@ type Record struct {
 	Dials      []Dial          `json:"dials"`          // every connection attempt
 	TLS        *TLS            `json:"tls,omitempty"`  // nil: no handshake was made
 	Greeting   string          `json:"greeting,omitempty"`
-	Extensions []string        `json:"extensions"` // EHLO lines after the first, of the last EHLO
-	Steps      []Step          `json:"steps"`      // time of each step
-	Lines      []Line          `json:"lines"`      // the dialogue, redacted; the oldest lines may be missing
-	Dropped    int             `json:"dropped,omitempty"`
+	Extensions []string        `json:"extensions"`        // EHLO lines after the first, of the last EHLO
+	Steps      []Step          `json:"steps"`             // time of each step
+	Lines      []Line          `json:"lines"`             // the dialogue, redacted; the oldest lines may be missing
+	Dropped    int             `json:"dropped,omitempty"` // lines that made room for later ones
+	Notes      []string        `json:"notes"`             // what was done about the message on the way, in words
 	Failure    *FailureSummary `json:"failure,omitempty"`
 }
 

@@ -136,6 +136,7 @@ func (c *Client) Record(failure *evidence.Error) *evidence.Record {
 		Steps:      append([]evidence.Step{}, c.steps...),
 		Lines:      c.rec.lines(),
 		Dropped:    c.rec.dropped,
+		Notes:      []string{},
 		Failure:    evidence.Summarise(failure),
 	}
 	for _, a := range c.o.Addresses {

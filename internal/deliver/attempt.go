@@ -1,0 +1,196 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/smtp"
+	"github.com/wellsent/wellsent/internal/smtpclient"
+)
+
+// attempt is one call of Send in progress.
+type attempt struct {
+	c        *conversation
+	r        *Request
+	outcomes []Outcome
+	left     []int // positions in outcomes of the recipients to be served, in order
+	hosts    []host
+	asked    int             // of hosts
+	said     bool            // something was said about the message
+	trouble  *evidence.Error // the last failure of a connection, host or route
+	notes    []string        // what else is worth knowing
+}
+
+func newAttempt(c *conversation, r *Request) *attempt {
+	n := len(r.Message.Recipients)
+	a := &attempt{c: c, r: r, outcomes: make([]Outcome, n), left: make([]int, n)}
+	for i := range r.Message.Recipients {
+		a.outcomes[i].Index = r.Message.Recipients[i].Index
+		a.left[i] = i
+	}
+	return a
+}
+
+// transact makes one mail transaction with recipients that are left. It reports
+// whether another one may serve those that are left then.
+func (c *conversation) transact(ctx context.Context, a *attempt) bool {
+	batch := a.left
+	if n := c.client.Extensions().MaxRcpt; n > 0 && len(batch) > n {
+		batch = batch[:n]
+	}
+	m, release, err := c.prepare(a, batch)
+	if err != nil {
+		a.giveUp(err)
+		return false
+	}
+	answer := c.client.Send(ctx, m)
+	release()
+	if stale(c.client, answer) {
+		// The server had closed the connection while it waited for us. That is no
+		// attempt: a new connection is opened, which cannot be stale.
+		c.client.Close()
+		return true
+	}
+	a.said = true
+	a.take(batch, answer)
+	if n := c.client.Extensions().MaxMail; n > 0 && c.client.Sent() >= n {
+		c.client.Close()
+	}
+	return len(a.left) > 0
+}
+
+// stale reports that a connection which had served before was closed before this
+// transaction began.
+func stale(client *smtpclient.Client, answer *smtpclient.Answer) bool {
+	if client.Sent() < 2 || answer.Err == nil || errors.Is(answer.Err, smtpclient.ErrGivenUp) {
+		return false
+	}
+	return !answer.Answered && answer.Err.Origin == evidence.OriginNetwork ||
+		answer.Err.Stage == evidence.StageMail && answer.Err.Reply.Code == 421 // RFC 5321 §3.8: said to nobody before we came
+}
+
+// take turns an answer into outcomes. Recipients that another transaction may
+// serve stay left.
+func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
+	c := a.c
+	again := batch[:0:0]
+	served := false // the transaction brought the message to somebody
+	for i := range batch {
+		served = served || answer.Refused[i] == nil && answer.Err == nil
+	}
+	retry := answer.Err != nil && !answer.Uncertain() && tryNextHost(answer.Err) && a.moreHosts()
+	for i, pos := range batch {
+		err := answer.Refused[i]
+		about := err == nil // what became of the message is what became of this recipient
+		if about {
+			err = answer.Err
+		}
+		switch {
+		case !about && served && tooManyRecipients(err):
+			again = append(again, pos) // progress was made, so this ends
+		case err != nil && retry && tryNextHost(err):
+			again = append(again, pos)
+		}
+		o := &a.outcomes[pos]
+		o.Err, o.Host = err, a.hostName()
+		o.Status = statusOf(err, about && answer.Uncertain())
+		o.Reply = answer.Reply
+		if err != nil {
+			o.Reply = err.Reply
+		}
+		o.Relayed = err == nil && !c.client.Extensions().DSN
+	}
+	if answer.Err != nil {
+		switch answer.Err.Scope {
+		case evidence.ScopeConnection, evidence.ScopeHost, evidence.ScopeRoute:
+			a.trouble = answer.Err
+		}
+	}
+	a.left = append(again, a.left[len(batch):]...)
+	if answer.Err != nil && !retry && len(a.left) > len(again) {
+		// The rest of a message in several transactions meets the same refusal.
+		a.fail(a.left[len(again):], answer.Err)
+		a.left = again
+	}
+}
+
+// moreHosts reports whether there may be another host to ask.
+func (a *attempt) moreHosts() bool { return a.hosts == nil || a.asked < len(a.hosts) }
+
+// hostName returns the server spoken to, with its address.
+func (a *attempt) hostName() string {
+	if addr := a.c.client.Address(); addr != "" {
+		return a.c.host.name + " [" + addr + "]"
+	}
+	return a.c.host.name
+}
+
+// giveUp ends the attempt for the recipients that are left.
+func (a *attempt) giveUp(err *evidence.Error) {
+	if errors.Is(err, errNoHostLeft) && a.trouble != nil {
+		a.left = nil // each has the outcome of the last transaction
+		return
+	}
+	switch err.Scope {
+	case evidence.ScopeConnection, evidence.ScopeHost, evidence.ScopeRoute:
+		if a.trouble == nil || tells(err) > tells(a.trouble) {
+			a.trouble = err
+		}
+	default:
+		a.said = true // a definite answer about the recipients
+	}
+	a.fail(a.left, err)
+	a.left = nil
+}
+
+// fail gives recipients an outcome where an earlier transaction has not given
+// them a better one.
+func (a *attempt) fail(positions []int, err *evidence.Error) {
+	for _, pos := range positions {
+		o := &a.outcomes[pos]
+		if o.Err != nil && tells(o.Err) > tells(err) {
+			continue
+		}
+		o.Err, o.Reply, o.Host, o.Status = err, err.Reply, err.Host, statusOf(err, false)
+	}
+}
+
+// result returns the Result, with every failure named.
+func (a *attempt) result(ctx context.Context) *Result {
+	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble}
+	well := a.trouble == nil && len(a.notes) == 0
+	for i := range res.Outcomes {
+		o := &res.Outcomes[i]
+		if o.Err == nil {
+			if o.Status == "" { // cannot be: every recipient was served or has failed
+				o.Err = &evidence.Error{Reply: smtp.NewReply(451, 3, 0, "not tried"), Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeMessage}
+				o.Status = Deferred
+			}
+			continue
+		}
+		well = false
+		o.Finding = a.c.explain(o.Err, &a.r.Message.Recipients[i], a.r.Message)
+	}
+	if a.trouble != nil {
+		res.Finding = a.c.explain(a.trouble, nil, a.r.Message)
+	}
+	if !well && a.c.client != nil {
+		failure := a.trouble
+		if failure == nil {
+			failure = firstFailure(res.Outcomes)
+		}
+		res.Record = a.c.client.Record(failure)
+		res.Record.Notes = append(res.Record.Notes, a.notes...)
+	}
+	return res
+}
+
+func firstFailure(outcomes []Outcome) *evidence.Error {
+	for i := range outcomes {
+		if outcomes[i].Err != nil {
+			return outcomes[i].Err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/resolver"
+	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/smtp"
+)
+
+// Bounds of one attempt. A domain with more has answered or will tomorrow; a
+// message must not hold its lane for hours meanwhile.
+const (
+	maxHosts     = 8  // mail exchangers
+	maxAddresses = 16 // of one host
+)
+
+// host is one host to ask, and how.
+type host struct {
+	name     string // as its certificate must have it
+	lookUp   string // as it is looked up: absolute for a mail exchanger
+	port     int
+	implicit bool // TLS at once
+	smart    bool // a smart host: ours by configuration
+}
+
+// smartHosts returns the hosts of a route's vias in order.
+func smartHosts(r *route.Route) []host {
+	var hosts []host
+	for _, v := range r.Via {
+		if v.Scheme == route.SchemeSMTP || v.Scheme == route.SchemeSMTPS {
+			hosts = append(hosts, host{name: v.Host, lookUp: v.Host, port: v.Port, implicit: v.Scheme == route.SchemeSMTPS, smart: true})
+		}
+	}
+	return hosts
+}
+
+// exchangers returns the hosts of a domain: its mail exchangers by preference, or
+// itself. RFC 5321 §5.1.
+func (c *conversation) exchangers(ctx context.Context) ([]host, *evidence.Error) {
+	port := c.route.Via[0].Port
+	if c.d.o.MXPort != 0 {
+		port = c.d.o.MXPort
+	}
+	if strings.HasPrefix(c.domain, "[") { // an address literal is its own host; RFC 5321 §4.1.3
+		a, ok := literal(c.domain)
+		if !ok {
+			return nil, noExchanger(c.domain, smtp.NewReply(550, 1, 2, "the address literal is not an IP address"), nil)
+		}
+		if c.d.isOwn(a, port) {
+			return nil, noExchanger(c.domain, loop, nil)
+		}
+		return []host{{name: a.String(), lookUp: a.String(), port: port}}, nil
+	}
+	found, err := c.d.o.Resolver.MX(ctx, c.domain)
+	if err != nil {
+		return nil, lookUpFailed(c.domain, err)
+	}
+	hosts := make([]host, 0, len(found))
+	for _, mx := range c.d.withoutOwn(found) {
+		if len(hosts) < maxHosts {
+			hosts = append(hosts, host{name: mx.Host, lookUp: mx.Host + ".", port: port})
+		}
+	}
+	if len(hosts) == 0 {
+		return nil, noExchanger(c.domain, loop, nil)
+	}
+	return hosts, nil
+}
+
+// literal returns the address of "[192.0.2.1]" or "[IPv6:2001:db8::1]".
+func literal(domain string) (netip.Addr, bool) {
+	in := strings.TrimSuffix(strings.TrimPrefix(domain, "["), "]")
+	if len(in) > 5 && strings.EqualFold(in[:5], "IPv6:") {
+		in = in[5:]
+	}
+	a, err := netip.ParseAddr(in)
+	return a, err == nil
+}
+
+// loop is our answer where every exchanger is this server. RFC 5321 §5.1, 7505;
+// 5.4.6: routing loop detected.
+var loop = smtp.NewReply(554, 4, 6, "mail for this domain would come back to this server: its MX points here and no route takes it")
+
+// withoutOwn returns the exchangers that are to be asked by this server: where it
+// is one of them itself, only those preferred to it, lest mail goes round. RFC
+// 5321 §5.1.
+func (d *Deliverer) withoutOwn(found []resolver.MX) []resolver.MX {
+	for i, mx := range found {
+		if !strings.EqualFold(mx.Host, strings.TrimSuffix(d.o.Hostname, ".")) {
+			continue
+		}
+		end := i
+		for end > 0 && found[end-1].Preference == mx.Preference {
+			end--
+		}
+		return found[:end]
+	}
+	return found
+}
+
+// isOwn reports whether a:port is one of our own listeners.
+func (d *Deliverer) isOwn(a netip.Addr, port int) bool {
+	if d.o.Listening == nil {
+		return false
+	}
+	for _, l := range d.o.Listening() {
+		if int(l.Port()) != port {
+			continue
+		}
+		if l.Addr().Unmap() == a.Unmap() || l.Addr().IsUnspecified() && isLocal(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLocal reports whether a is an address of this machine.
+func isLocal(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, o := range own {
+		if p, err := netip.ParsePrefix(o.String()); err == nil && p.Addr().Unmap() == a.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+// errOwn is a host whose every address is one of our listeners.
+var errOwn = errors.New("the host is this server itself")
+
+// addresses returns the addresses of a host that are not our own.
+func (c *conversation) addresses(ctx context.Context, h host) ([]netip.Addr, *evidence.Error) {
+	found, err := c.d.o.Resolver.Addresses(ctx, h.lookUp)
+	if err != nil {
+		return nil, &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: err}
+	}
+	var others []netip.Addr
+	for _, a := range found {
+		if !c.d.isOwn(a, h.port) && len(others) < maxAddresses {
+			others = append(others, a)
+		}
+	}
+	if len(others) == 0 {
+		return nil, &evidence.Error{Reply: loop, Origin: evidence.OriginLocal, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: errOwn}
+	}
+	return others, nil
+}
+
+// lookUpFailed returns what a failed look-up of a domain's exchangers means for
+// mail to it. A definite answer is one about the recipients; others pass.
+func lookUpFailed(domain string, err error) *evidence.Error {
+	switch resolver.KindOf(err) {
+	case resolver.KindNullMX:
+		return noExchanger(domain, smtp.NewReply(556, 1, 10, fmt.Sprintf("%s takes no mail: it says so in the DNS (null MX)", domain)), err) // RFC 7504 §4, 7505 §4.2
+	case resolver.KindNoName, resolver.KindBadName:
+		return noExchanger(domain, smtp.NewReply(550, 1, 2, fmt.Sprintf("the domain %s does not exist", domain)), err)
+	case resolver.KindNoData:
+		return noExchanger(domain, smtp.NewReply(550, 4, 4, fmt.Sprintf("the domain %s has no mail server", domain)), err)
+	}
+	return &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Err: err}
+}
+
+// noExchanger is a failure that is definite for every recipient of the domain.
+func noExchanger(domain string, r smtp.Reply, err error) *evidence.Error {
+	return &evidence.Error{Reply: r, Origin: evidence.OriginLocal, Stage: evidence.StageResolve, Scope: evidence.ScopeRecipient, Host: domain, Err: err}
+}
