@@ -16,6 +16,7 @@ const (
 // `wellsent explain --json`.
 type Finding struct {
 	Cause        cause.ID    `json:"cause"` // "" when the text is no mail failure
+	Title        string      `json:"title"` // the cause in one clause
 	Confidence   Confidence  `json:"confidence"`
 	Proof        []string    `json:"proof"`        // what in the evidence shows it
 	Alternatives []cause.ID  `json:"alternatives"` // in order of likelihood

@@ -1,0 +1,39 @@
+// Package dispatch decides when each message in the spool is tried, and what its
+// outcome leads to. It takes due recipients from the store, gives them to a
+// conversation of package deliver, and settles what became of them, the
+// notification to the sender in the same step. How one conversation goes is
+// deliver's business, how a message is kept is the store's.
+//
+// # Vocabulary
+//
+// A lane is all mail for one destination: a smart host's route, or one domain of
+// a route by MX. A worker is one conversation of a lane. What an attempt leads to
+// is an [Action]; one pure function chooses it, in action.go.
+//
+// # States of a lane
+//
+// Open: workers claim what is due, as many as its concurrency allows, which grows
+// on success and halves on trouble. Slow: the other side asked for less; no more
+// than one worker, and a wait. Down: the host cannot be reached; one probe at a
+// time, by the timetable. Paused: our own fault, such as a refused password; one
+// probe after 5, 15, 30 minutes and then every hour, and the clock of its
+// messages' expiry stands still.
+//
+// What happens to a lane is written to the lane's record and never to its
+// messages. Records outlive the process.
+//
+// # Failure and crash
+//
+// Nothing is known only to this package: after a crash every message that was not
+// settled is due again. When the store breaks, Run ends.
+//
+// # Concurrency
+//
+// One goroutine a worker, ended when idle; one for the timetable; one for
+// warnings and expiry. A lane's fields are guarded by its mu; no lock is held
+// during a delivery or a call of the store.
+//
+// # Standards
+//
+// RFC 5321 §4.5.4 (retry), §6.1 (notification), RFC 3461 (DSN).
+package dispatch

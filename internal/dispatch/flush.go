@@ -1,0 +1,116 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+
+	"github.com/wellsent/wellsent/internal/spool"
+)
+
+// waiter is a Flush that waits until each of its recipients has been tried.
+type waiter struct {
+	mu   sync.Mutex // guards the field below
+	left map[spool.Ref]spool.Destination
+	done chan struct{} // closed when nothing is left
+}
+
+// tried takes refs off; those of a lane that does not go on count as tried too.
+func (w *waiter) tried(refs []spool.Ref, stopped spool.Destination) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.left) == 0 {
+		return
+	}
+	for _, r := range refs {
+		delete(w.left, r)
+	}
+	if stopped != "" {
+		for r, d := range w.left {
+			if d == stopped {
+				delete(w.left, r)
+			}
+		}
+	}
+	if len(w.left) == 0 {
+		close(w.done)
+	}
+}
+
+// settled tells those who wait that the recipients of s have been tried.
+func (d *Dispatcher) settled(s *settlement) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if len(d.waiting) == 0 {
+		return
+	}
+	refs := make([]spool.Ref, len(s.outcomes))
+	for i := range s.outcomes {
+		refs[i] = s.outcomes[i].Ref
+	}
+	var stopped spool.Destination
+	if s.action != "" {
+		stopped = s.verdicts[0].recipient.Destination
+	}
+	for w := range d.waiting {
+		w.tried(refs, stopped)
+	}
+}
+
+// Flush makes every queued recipient due now, and returns when each has been
+// tried once or its lane has turned out not to go. Without Run it delivers by
+// itself. It returns ctx's error when that ends first.
+func (d *Dispatcher) Flush(ctx context.Context) error {
+	d.mu.RLock()
+	running := d.ctx != nil
+	d.mu.RUnlock()
+	if err := d.ensureLanes(ctx); err != nil {
+		return err
+	}
+	w := &waiter{left: map[spool.Ref]spool.Destination{}, done: make(chan struct{})}
+	for m, err := range d.o.Store.List(ctx, spool.Query{States: []spool.State{spool.StateQueued}}) {
+		if err != nil {
+			return err
+		}
+		for i := range m.Recipients {
+			w.left[spool.Ref{ID: m.ID, Index: m.Recipients[i].Index}] = m.Recipients[i].Destination
+		}
+	}
+	if len(w.left) == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	d.waiting[w] = struct{}{}
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.waiting, w)
+		d.mu.Unlock()
+	}()
+	if _, err := d.Retry(ctx, Selection{All: true}); err != nil {
+		return err
+	}
+	run := make(chan error, 1) // of Run, where it is ours
+	if !running {
+		ctx, cancel := context.WithCancel(ctx)
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			run <- d.Run(ctx)
+		}()
+		defer func() {
+			cancel()
+			<-stopped
+		}()
+	}
+	select {
+	case <-w.done:
+		return nil
+	case err := <-run:
+		if err == nil {
+			err = ctx.Err()
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

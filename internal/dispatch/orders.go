@@ -1,0 +1,297 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/spool"
+)
+
+// ErrNothingSelected is an order that says nothing of what it is about.
+var ErrNothingSelected = errors.New("say which messages: ids, a lane, or all")
+
+// List returns what f selects and has not reached a terminal state, in the order
+// of acceptance.
+func (d *Dispatcher) List(ctx context.Context, f Filter) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := d.ensureLanes(ctx); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		q := spool.Query{Destination: spool.Destination(f.Lane)}
+		for _, st := range f.States {
+			q.States = append(q.States, spool.State(st))
+		}
+		for m, err := range d.o.Store.List(ctx, q) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if f.ID != "" && string(m.ID) != f.ID {
+				continue
+			}
+			for i := range m.Recipients {
+				if !yield(d.entry(m, &m.Recipients[i]), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ensureLanes reads the lanes' records where Run has not.
+func (d *Dispatcher) ensureLanes(ctx context.Context) error {
+	d.mu.RLock()
+	running := d.ctx != nil
+	d.mu.RUnlock()
+	if running {
+		return nil
+	}
+	return d.restoreLanes(ctx)
+}
+
+// Show returns message id whole, or an error that wraps spool.ErrNotFound.
+func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
+	if err := d.ensureLanes(ctx); err != nil {
+		return nil, err
+	}
+	m, err := d.o.Store.Get(ctx, spool.QueueID(id))
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", id, err)
+	}
+	e := &m.Envelope
+	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Received: e.Received,
+		Size: m.BodySize + int64(len(m.Header)), Header: string(m.Header), Entries: []Entry{}}
+	for i := range m.Recipients {
+		out.Entries = append(out.Entries, d.entry(m, &m.Recipients[i]))
+	}
+	return out, nil
+}
+
+// entry returns a recipient as an operator sees it: what is known of itself, and
+// where that is nothing, of its lane.
+func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
+	e := Entry{QueueID: m.ID, Index: x.Index, From: m.Envelope.From, Address: x.Path, State: x.State, Attempts: x.Attempts,
+		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}}
+	d.mu.RLock()
+	l := d.lanes[x.Destination]
+	d.mu.RUnlock()
+	var lane LaneStatus
+	if l != nil {
+		lane = l.status(0)
+	}
+	e.LanePaused = lane.State == lanePaused
+	if a := x.Last; a != nil && x.State != spool.StateDelivered {
+		e.Cause, e.Reply, e.Detail, e.Stage, e.Host, e.Unsure = a.Cause, a.Reply, a.Detail, a.Stage, a.Host, a.Unsure
+		f := explainAttempt(a, m, x)
+		e.describe(f)
+	}
+	if x.State == spool.StateQueued {
+		next := x.Next
+		if next.IsZero() {
+			next = m.Envelope.Received
+		}
+		if lane.NextProbe != nil && lane.NextProbe.After(next) {
+			next = *lane.NextProbe
+			if e.Cause == "" || e.LanePaused {
+				e.Cause, e.Reply = lane.Cause, lane.Reply
+				e.describe(explain.Finding{Cause: lane.Cause, Title: lane.Title, Actor: lane.Actor, Why: lane.Why, Do: lane.Do, Retry: cause.RetryLater})
+			}
+		}
+		e.NextAttempt = &next
+	}
+	return e
+}
+
+func (e *Entry) describe(f explain.Finding) {
+	e.Actor, e.Retry, e.Why = f.Actor, f.Retry, f.Why
+	if len(f.Do) > 0 {
+		e.Do = f.Do
+	}
+	e.Title = f.Title
+}
+
+// Lanes returns the lanes that have mail or are not open, by name.
+func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
+	if err := d.ensureLanes(ctx); err != nil {
+		return nil, err
+	}
+	heads, err := d.o.Store.Heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []LaneStatus{}
+	seen := map[string]bool{}
+	for _, h := range heads {
+		out = append(out, d.lane(h.Destination).status(h.Queued))
+		seen[string(h.Destination)] = true
+	}
+	d.mu.RLock()
+	for name, l := range d.lanes {
+		if st := l.status(0); !seen[string(name)] && st.State != laneOpen {
+			out = append(out, st)
+		}
+	}
+	d.mu.RUnlock()
+	slices.SortFunc(out, func(a, b LaneStatus) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Retry makes what is selected due now; a lane's wait ends too, for one probe.
+// Held and dead recipients are left.
+func (d *Dispatcher) Retry(ctx context.Context, s Selection) (Done, error) {
+	return d.order(ctx, s, func(o *spool.Outcome) string {
+		if o.State != spool.StateQueued {
+			return "it is " + string(o.State) + "; resume it first"
+		}
+		o.Next = time.Time{}
+		return ""
+	}, true)
+}
+
+// Hold keeps what is selected from being tried until it is resumed.
+func (d *Dispatcher) Hold(ctx context.Context, s Selection) (Done, error) {
+	return d.order(ctx, s, func(o *spool.Outcome) string {
+		if o.State != spool.StateQueued {
+			return "it is " + string(o.State) + " already"
+		}
+		o.State = spool.StateHeld
+		return ""
+	}, false)
+}
+
+// Resume queues what is selected again, due now. Of a lane it ends the pause as
+// well.
+func (d *Dispatcher) Resume(ctx context.Context, s Selection) (Done, error) {
+	return d.order(ctx, s, func(o *spool.Outcome) string {
+		o.State, o.Next = spool.StateQueued, time.Time{}
+		if !o.ExpireAt.IsZero() && o.ExpireAt.Before(time.Now()) || o.ExpireAt.IsZero() {
+			o.ExpireAt = time.Now().Add(d.o.ExpireAfter)
+		}
+		return ""
+	}, true)
+}
+
+// Cancel removes what is selected. Nobody is told.
+func (d *Dispatcher) Cancel(ctx context.Context, s Selection) (Done, error) {
+	return d.order(ctx, s, func(o *spool.Outcome) string {
+		o.State = spool.StateCancelled
+		return ""
+	}, false)
+}
+
+// order changes each selected recipient as change says, which returns why it will
+// not, if so. With probe the waits of the lanes concerned end.
+func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spool.Outcome) string, probe bool) (Done, error) {
+	done := Done{Skipped: []string{}}
+	if err := d.ensureLanes(ctx); err != nil {
+		return done, err
+	}
+	lanes := map[spool.Destination]bool{}
+	for t, err := range d.selected(ctx, s) {
+		if err != nil {
+			return done, err
+		}
+		m, err := d.o.Store.ClaimMessage(ctx, t.id, t.indexes)
+		if err != nil {
+			why := "it is not in the queue"
+			if errors.Is(err, spool.ErrClaimed) {
+				why = "it is being delivered at this moment"
+			} else if !errors.Is(err, spool.ErrNotFound) && !errors.Is(err, spool.ErrBadID) {
+				return done, err
+			}
+			done.Skipped = append(done.Skipped, fmt.Sprintf("%s: %s", t.id, why))
+			continue
+		}
+		var outcomes []spool.Outcome
+		rest := *m
+		rest.Recipients = nil
+		for i := range m.Recipients {
+			x := &m.Recipients[i]
+			o := spool.OutcomeOf(m.ID, x)
+			if why := change(&o); why != "" {
+				done.Skipped = append(done.Skipped, fmt.Sprintf("%s to %s: %s", m.ID, x.Path, why))
+				rest.Recipients = append(rest.Recipients, *x)
+				continue
+			}
+			outcomes = append(outcomes, o)
+			lanes[x.Destination] = true
+		}
+		if len(rest.Recipients) > 0 {
+			d.o.Store.Release(&rest)
+		}
+		if len(outcomes) == 0 {
+			continue
+		}
+		if err := d.o.Store.Settle(ctx, outcomes, nil); err != nil {
+			return done, err
+		}
+		done.Recipients += len(outcomes)
+	}
+	if probe {
+		if s.Lane != "" {
+			lanes[spool.Destination(s.Lane)] = true
+		}
+		for name := range lanes {
+			d.probe(ctx, d.lane(name))
+		}
+	}
+	return done, nil
+}
+
+// probe ends the wait of a lane: the next message is tried at once.
+func (d *Dispatcher) probe(ctx context.Context, l *lane) {
+	l.mu.Lock()
+	waits := !l.health.Next.IsZero()
+	if waits {
+		l.health.Next = time.Now()
+	}
+	l.mu.Unlock()
+	if waits {
+		d.saveLane(ctx, l)
+	}
+	d.look(l)
+}
+
+// target is one message that an order is about.
+type target struct {
+	id      spool.QueueID
+	indexes []int // nil: all recipients
+}
+
+// selected yields what an order is about.
+func (d *Dispatcher) selected(ctx context.Context, s Selection) iter.Seq2[target, error] {
+	return func(yield func(target, error) bool) {
+		switch {
+		case len(s.IDs) > 0:
+			for _, id := range s.IDs {
+				if !yield(target{id: spool.QueueID(id)}, nil) {
+					return
+				}
+			}
+		case s.All || s.Lane != "":
+			for m, err := range d.o.Store.List(ctx, spool.Query{Destination: spool.Destination(s.Lane)}) {
+				if err != nil {
+					yield(target{}, err)
+					return
+				}
+				t := target{id: m.ID}
+				for i := range m.Recipients {
+					t.indexes = append(t.indexes, m.Recipients[i].Index)
+				}
+				if !yield(t, nil) {
+					return
+				}
+			}
+		default:
+			yield(target{}, ErrNothingSelected)
+		}
+	}
+}

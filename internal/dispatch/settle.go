@@ -1,0 +1,288 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/deliver"
+	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/spool"
+)
+
+// settlement is what one attempt, order or expiry leads to.
+type settlement struct {
+	message  *spool.Message
+	outcomes []spool.Outcome
+	verdicts []verdict // one for each outcome
+	took     time.Duration
+	trouble  *trouble // what concerns the whole lane; nil: nothing
+	action   Action   // for the lane: ActDown, ActPause, ActThrottle; "" for none
+	well     bool     // the conversation worked
+}
+
+// verdict is why a recipient's state changes.
+type verdict struct {
+	recipient spool.Recipient // as it was
+	action    Action
+	attempt   *spool.Attempt
+	finding   explain.Finding
+	relayed   bool // a "relayed" report is due where success is to be notified
+	final     bool // a "delivered" report is due where success is to be notified
+}
+
+// judge decides what an attempt leads to. It has no effects.
+func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *deliver.Result, began time.Time) *settlement {
+	now := time.Now()
+	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted}
+	by := make(map[int]*deliver.Outcome, len(result.Outcomes))
+	for i := range result.Outcomes {
+		by[result.Outcomes[i].Index] = &result.Outcomes[i]
+	}
+	for i := range m.Recipients {
+		x := &m.Recipients[i]
+		o := by[x.Index]
+		if o == nil { // deliver gives one for each; a recipient it forgot must not be lost
+			o = &deliver.Outcome{Index: x.Index, Status: deliver.Deferred, Err: result.Trouble, Finding: result.Finding}
+		}
+		v := verdict{recipient: *x, finding: o.Finding, relayed: o.Relayed, final: r.Via[0].Scheme == route.SchemeSandbox}
+		v.action = decide(factsOf(o, r))
+		v.attempt = attemptOf(o, began)
+		out := spool.OutcomeOf(m.ID, x)
+		out.Last = v.attempt
+		d.apply(&out, v.action, l, now)
+		s.outcomes = append(s.outcomes, out)
+		s.verdicts = append(s.verdicts, v)
+		s.note(&v)
+	}
+	return s
+}
+
+// factsOf returns what decides an outcome's action.
+func factsOf(o *deliver.Outcome, r *route.Route) facts {
+	scheme := r.Via[0].Scheme
+	f := facts{status: o.Status, smartHost: scheme == route.SchemeSMTP || scheme == route.SchemeSMTPS, code: o.Reply.Code}
+	if o.Err != nil {
+		f.stage, f.origin, f.cause = o.Err.Stage, o.Err.Origin, o.Err.Cause
+		if f.code == 0 {
+			f.code = o.Err.Reply.Code
+		}
+	}
+	if f.cause == "" {
+		f.cause = o.Finding.Cause
+	}
+	return f
+}
+
+// attemptOf returns what is kept of an attempt; nil when it delivered.
+func attemptOf(o *deliver.Outcome, at time.Time) *spool.Attempt {
+	if o.Status == deliver.Delivered {
+		return nil
+	}
+	a := &spool.Attempt{At: at, Host: o.Host, Reply: o.Reply.String(), Cause: o.Finding.Cause, Unsure: o.Status == deliver.Uncertain}
+	if e := o.Err; e != nil {
+		a.Stage = e.Stage
+		if a.Host == "" {
+			a.Host = e.Host
+		}
+		if a.Reply == "" {
+			a.Reply = e.Reply.String()
+		}
+		if a.Reply == "" && e.Err != nil {
+			a.Detail = e.Err.Error()
+		}
+		if e.Cause != "" {
+			a.Cause = e.Cause
+		}
+	}
+	return a.Cut()
+}
+
+// apply makes o what the action asks for.
+func (d *Dispatcher) apply(o *spool.Outcome, a Action, l *lane, now time.Time) {
+	switch a {
+	case ActDeliver:
+		o.State = spool.StateDelivered
+	case ActFail:
+		o.State = spool.StateFailed
+		o.Attempts++
+	case ActHoldSender:
+		o.State = spool.StateHeld
+		o.Attempts++
+	case ActDefer, ActDown, ActUncertain:
+		o.State = spool.StateQueued
+		o.Attempts++
+		o.Next = now.Add(spread(after(d.o.Retry, o.Attempts)))
+	case ActThrottle:
+		o.State = spool.StateQueued
+		o.Next = now.Add(spread(throttleWait))
+	case ActPause:
+		o.State = spool.StateQueued // due as it was: the lane waits, not the message
+	}
+}
+
+// note keeps what concerns the lane: the gravest of the actions.
+func (s *settlement) note(v *verdict) {
+	rank := map[Action]int{ActThrottle: 1, ActDown: 2, ActPause: 3}
+	if rank[v.action] <= rank[s.action] {
+		return
+	}
+	s.action = v.action
+	s.trouble = &trouble{finding: v.finding, reply: v.attempt.Reply, detail: v.attempt.Detail}
+}
+
+// settle writes a settlement with the notifications that follow from it, and
+// tells the log and the hooks.
+func (d *Dispatcher) settle(ctx context.Context, s *settlement) error {
+	reports, err := d.reports(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := d.o.Store.Settle(ctx, s.outcomes, reports); err != nil {
+		return err
+	}
+	for i := range s.outcomes {
+		d.tell(s, i)
+	}
+	d.settled(s)
+	return nil
+}
+
+// The messages of the log, one line an outcome.
+var logged = map[spool.State]string{
+	spool.StateDelivered: "delivered",
+	spool.StateFailed:    "failed",
+	spool.StateExpired:   "expired",
+	spool.StateHeld:      "held",
+	spool.StateQueued:    "deferred",
+	spool.StateDead:      "dead letter",
+	spool.StateCancelled: "cancelled",
+}
+
+// tell writes the line of one outcome.
+func (d *Dispatcher) tell(s *settlement, i int) {
+	o, v := &s.outcomes[i], &s.verdicts[i]
+	x := v.recipient
+	x.Apply(o)
+	if d.log.Enabled(context.Background(), slog.LevelInfo) {
+		args := make([]any, 0, 24)
+		args = append(args, "queue_id", string(s.message.ID), "rcpt", string(x.Path), "from", string(s.message.Envelope.From), "lane", string(x.Destination))
+		if a := v.attempt; a != nil {
+			args = append(args, "stage", string(a.Stage), "host", a.Host, "reply", a.Reply, "cause", string(a.Cause), "attempts", x.Attempts)
+			if a.Detail != "" {
+				args = append(args, "detail", a.Detail)
+			}
+			if a.Unsure {
+				args = append(args, "unsure", "the line died after the message was sent: it may have been accepted, and may be sent twice")
+			}
+			if x.State == spool.StateQueued {
+				args = append(args, "next", x.Next.Format(time.RFC3339))
+			}
+		}
+		if s.took > 0 {
+			args = append(args, "took", s.took.Round(time.Millisecond/10).String())
+		}
+		level := slog.LevelInfo
+		if x.State != spool.StateDelivered {
+			level = slog.LevelWarn
+		}
+		d.log.Log(context.Background(), level, logged[x.State], args...)
+	}
+	if d.o.Hooks.Outcome != nil {
+		d.o.Hooks.Outcome(Event{Entry: d.entry(s.message, &x), Action: v.action, Took: s.took})
+	}
+}
+
+// laneAfter draws the consequences of a settlement for the lane. It reports false
+// when the worker is to end.
+func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *settlement) bool {
+	now := time.Now()
+	l.mu.Lock()
+	changed, goOn := false, true
+	switch {
+	case s.action == ActDown || s.action == ActPause:
+		goOn = false
+		state, wait := laneDown, min(maxProbe, spread(after(d.o.Retry, l.health.Failures+1)))
+		if s.action == ActPause {
+			n := 1
+			if l.health.State == lanePaused {
+				n = l.health.Failures + 1
+			}
+			state, wait = lanePaused, after(pauses, n)
+		}
+		if l.health.State == state && now.Before(l.health.Next) || l.health.State == lanePaused && state == laneDown && now.Before(l.health.Next) {
+			break // a conversation that was under way when the lane's state changed
+		}
+		l.troubleLocked(now, state, wait, s.trouble)
+		changed = true
+	case s.action == ActThrottle:
+		goOn = false
+		changed = l.health.State != laneSlow
+		l.troubleLocked(now, laneSlow, spread(throttleWait), s.trouble)
+	case s.well:
+		changed = l.wentWellLocked(now, r)
+	}
+	save := changed || r.Pace.RecipientsPerDay > 0 && l.health.Sent%saveSentEvery < len(s.outcomes)
+	next := l.health.Next
+	l.mu.Unlock()
+	if save {
+		d.saveLane(ctx, l)
+	}
+	if changed {
+		d.tellLane(l)
+	}
+	if !goOn {
+		d.planAt(l, next)
+	} else if changed {
+		d.signal(l) // the lane is open again: more than one may go
+	}
+	return goOn
+}
+
+// tellLane writes the line of a lane's new state.
+func (d *Dispatcher) tellLane(l *lane) {
+	st := l.status(0)
+	args := []any{"lane", st.Name, "cause", string(st.Cause), "reply", st.Reply}
+	if st.NextProbe != nil {
+		args = append(args, "next", st.NextProbe.Format(time.RFC3339))
+	}
+	switch st.State {
+	case laneOpen:
+		d.log.Info("lane open", "lane", st.Name)
+	case lanePaused:
+		do := ""
+		if len(st.Do) > 0 {
+			do = st.Do[0]
+		}
+		d.log.Error("lane paused: nothing goes out by this route until this is mended", append(args, "do", do)...)
+	default:
+		d.log.Warn("lane "+st.State, args...)
+	}
+	if d.o.Hooks.Lane != nil {
+		d.o.Hooks.Lane(st)
+	}
+}
+
+// noRoute pauses a lane whose mail no route takes any more.
+func (d *Dispatcher) noRoute(ctx context.Context, l *lane) {
+	now := time.Now()
+	f := explain.Finding{Cause: cause.ID("server.misconfigured"), Confidence: explain.Certain, Actor: cause.ActorSenderAdmin, Retry: cause.RetryLater,
+		Proof: []string{fmt.Sprintf("no route of the configuration takes the mail of lane %s", l.name)},
+		Why:   "The mail was accepted under a configuration that had a route for it; the present one has none.",
+		Do:    []string{"Add a [[route]] whose recipients match this mail to the configuration and reload it (SIGHUP).", "Or remove the mail: wellsent queue cancel --lane " + string(l.name)}}
+	l.mu.Lock()
+	changed := l.health.State != lanePaused
+	if changed || !now.Before(l.health.Next) {
+		l.troubleLocked(now, lanePaused, after(pauses, 1), &trouble{finding: f, detail: f.Proof[0]})
+	}
+	next := l.health.Next
+	l.mu.Unlock()
+	if changed {
+		d.saveLane(ctx, l)
+		d.tellLane(l)
+	}
+	d.planAt(l, next)
+}
