@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -111,7 +110,7 @@ func typed(err error, f Facts) (cause.ID, Confidence) {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "net.connection-lost", Certain
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		if f.Stage == evidence.StageGreeting && f.Port == strconv.Itoa(465) {
+		if f.Stage == evidence.StageGreeting && f.Port == 465 {
 			return "tls.plain-on-implicit-port", Likely
 		}
 		return "net.timeout", Certain
