@@ -182,8 +182,12 @@ func (w *writer) wrapped(lead, s string) {
 
 // cause writes what happened and why.
 func (w *writer) cause(x *Recipient) {
-	if x.Why != "" {
-		w.paragraph("What happened: " + oneLine(x.Why, false))
+	title, why := strings.TrimSuffix(oneLine(x.Title, false), "."), oneLine(x.Why, false)
+	if title != "" {
+		title += "."
+	}
+	if text := strings.TrimSpace(title + " " + why); text != "" {
+		w.paragraph("What happened: " + text)
 	}
 }
 

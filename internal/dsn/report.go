@@ -52,9 +52,9 @@ type Report struct {
 
 // Recipient is one recipient that a report tells of.
 type Recipient struct {
-	Original       string    // ORCPT with its address type, decoded: "rfc822;ann@example.org"; "" when none was given
-	Final          string    // the address as the reporting host has it, without address type
-	Action         Action    //
+	Original       string // ORCPT with its address type, decoded: "rfc822;ann@example.org"; "" when none was given
+	Final          string // the address as the reporting host has it, without address type
+	Action         Action //
 	Status         smtp.EnhancedCode
 	RemoteMTA      string    // the host that answered; "" when there was none
 	Diagnostic     string    // its answer: "550 5.1.1 no such user"
@@ -62,6 +62,7 @@ type Recipient struct {
 	WillRetryUntil time.Time // delayed only; zero: unknown
 
 	CauseID string   // what happened, as package cause names it
+	Title   string   // what happened, in one clause
 	Why     string   // what happened, for a person
 	Do      []string // what to do, the first step first
 	Who     string   // who must act, as package cause names it: "user"
