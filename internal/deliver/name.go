@@ -6,12 +6,42 @@ import (
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
-// explain names a failure: it sets err.Cause and returns the finding.
+// explain names a failure: it sets err.Cause and returns the finding. At a smart
+// host we are a client of our own outgoing server, and its name, port and TLS are
+// settings of ours; at a mail exchanger we are a server that delivers.
 func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool.Message) explain.Finding {
-	return explain.Finding{Cause: err.Cause}
+	f := facts(err, r, m)
+	f.FromServer = c.route.IsMX()
+	f.User = c.route.User
+	if f.Host == "" && !f.FromServer {
+		f.Host = c.route.Via[0].Host
+	}
+	if f.Host == c.host.name {
+		f.Port = c.host.port
+	} else if !f.FromServer {
+		f.Port = c.route.Via[0].Port
+	}
+	return name(err, f)
 }
 
 // explainLocal names a failure that no server was part of.
 func explainLocal(err *evidence.Error, r *spool.Recipient, m *spool.Message) explain.Finding {
-	return explain.Finding{Cause: err.Cause}
+	return name(err, facts(err, r, m))
+}
+
+func facts(err *evidence.Error, r *spool.Recipient, m *spool.Message) explain.Facts {
+	f := explain.Facts{Stage: err.Stage, Origin: err.Origin, Host: err.Host, Sender: string(m.Envelope.From)}
+	if r != nil {
+		f.Recipient = string(r.Path)
+	}
+	return f
+}
+
+// name asks explain and keeps its answer in err.
+func name(err *evidence.Error, f explain.Facts) explain.Finding {
+	x := explain.Error(err, f)
+	if err.Cause == "" {
+		err.Cause = x.Cause
+	}
+	return x
 }
