@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/wellsent/wellsent/internal/config"
+	"github.com/wellsent/wellsent/internal/daemon"
+	"github.com/wellsent/wellsent/internal/httpapi"
+	"github.com/wellsent/wellsent/internal/spool"
+)
+
+// errNoSpool says that nothing has ever been queued in the data directory.
+var errNoSpool = errors.New("there is no queue yet")
+
+// orders is whoever carries out the orders of one command.
+type orders struct {
+	httpapi.Operator
+	running bool         // a server is; else the data directory was opened here
+	close   func() error // ends it
+}
+
+// orders returns the operator of the configured data directory: the running
+// server, or with none running the spool itself, which no server can open until
+// close is called. It returns errNoSpool where there is nothing to open.
+func (a *app) orders(ctx context.Context) (*orders, error) {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	socket := filepath.Join(cfg.Data, httpapi.SocketName)
+	client := httpapi.NewClient(socket)
+	switch _, err := client.Info(ctx); {
+	case err == nil:
+		return &orders{Operator: client, running: true, close: func() error { return nil }}, nil
+	case errors.Is(err, httpapi.ErrDenied):
+		return nil, denied(cfg.Data)
+	case !errors.Is(err, httpapi.ErrNotRunning):
+		return nil, err
+	}
+	return a.openSpool(cfg)
+}
+
+// openSpool opens the data directory in this process.
+func (a *app) openSpool(cfg *config.Config) (*orders, error) {
+	// Opening would make what is missing, as whoever runs this command: the server
+	// could then not use it.
+	switch _, err := os.Stat(filepath.Join(cfg.Data, "spool")); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: nothing was ever accepted into %s", errNoSpool, printable(cfg.Data))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, denied(cfg.Data)
+	case err != nil:
+		return nil, fmt.Errorf("open the queue: %w", err)
+	}
+	if err := becomeOwner(cfg.Data); err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	d, err := daemon.Open(cfg, daemon.Options{Log: log, Offline: true})
+	switch {
+	case errors.Is(err, spool.ErrLocked):
+		return nil, fmt.Errorf("the data directory %s is in use by a process that does not answer: a server that starts or stops, or another command. Try again in a moment", printable(cfg.Data))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, denied(cfg.Data)
+	case err != nil:
+		return nil, fmt.Errorf("open the queue: %w", err)
+	}
+	return &orders{Operator: d.Dispatcher(), close: d.Close}, nil
+}
