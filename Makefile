@@ -22,7 +22,7 @@ build:
 test: check unit interop
 
 check:
-	@fmt=$$(gofmt -l cmd internal test bench); if [ -n "$$fmt" ]; then echo "gofmt would change:"; echo "$$fmt"; exit 1; fi
+	@fmt=$$(gofmt -l $$(git ls-files "*.go")); if [ -n "$$fmt" ]; then echo "gofmt would change:"; echo "$$fmt"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(STATIC) $(PACKAGES)
 	$(GO) test -count=1 ./test/house/

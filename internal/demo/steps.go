@@ -151,7 +151,7 @@ func (d *demo) bounced(ctx context.Context) error {
 	p.bad("Bob's server refuses: " + e.Reply)
 	m, err := d.bobs.await(ctx, ann)
 	if err != nil {
-		return fmt.Errorf("Ann's notification: %w", err)
+		return fmt.Errorf("notification to Ann: %w", err)
 	}
 	words := humanPart(string(m.content))
 	if !strings.Contains(words, nobody) {

@@ -30,7 +30,6 @@ var (
 	replyTooManyLogins  = reply(421, 7, 0, "Too many failed logins; closing the connection")                // RFC 4954 §4
 	replyTooMuchBefore  = reply(421, 7, 0, "Too many commands before login; closing the connection")        // RFC 5321 §4.3.2
 	replyNotSMTP        = reply(421, 7, 0, "This is a mail server (SMTP), not a web server")                // RFC 5321 §7.8
-	replyLocalTLS       = reply(454, 7, 0, "TLS not available due to a local problem; try again later")     // RFC 3207 §4
 	replyNoRoom         = reply(452, 3, 1, "Not enough room to keep the message; try again later")          // RFC 5321 §4.2.3
 	replyTooManyRcpts   = reply(452, 5, 3, "Too many recipients in one message; send the rest in another")  // RFC 5321 §4.5.3.1.10
 	replyUnknown        = reply(500, 5, 1, "Command not recognised")                                        // RFC 5321 §4.2.4
