@@ -12,7 +12,6 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
-	"github.com/wellsent/wellsent/internal/smtp"
 )
 
 // maxExplain bounds what is read to be explained. A bounce carries its report
@@ -153,7 +152,7 @@ func (a *app) printFindings(findings []explain.Finding, named int) error {
 // finding writes one finding: its title and id, what shows it, why it is so, what
 // to do and who must do it.
 func (p *page) finding(f *explain.Finding) {
-	p.heading(title(f.Cause, cause.Facts{Recipient: f.Recipient, Domain: smtp.Path(f.Recipient).Domain()}), string(f.Cause))
+	p.heading(title(f.Title, f.Cause), string(f.Cause))
 	if f.Recipient != "" {
 		p.field(2, "for", f.Recipient)
 	}
@@ -197,13 +196,12 @@ func (p *page) list(label string, texts []string) {
 	}
 }
 
-// title returns the title of a cause with the facts of its case, or the id where
-// the catalogue has none.
-func title(id cause.ID, f cause.Facts) string {
-	if c, ok := cause.Lookup(id); ok {
-		return c.Fill(f).Title
+// title returns the words that name a cause, or its id where there are none.
+func title(words string, id cause.ID) string {
+	if words == "" {
+		return string(id)
 	}
-	return string(id)
+	return words
 }
 
 // who says in words who must act.

@@ -82,6 +82,8 @@ func (a *app) root() *cobra.Command {
 
 Never used it before? Run "wellsent demo": nothing leaves the machine.`,
 	})
+	root.Version = thisBuild().Version // --version, which many try first
+	root.SetVersionTemplate("wellsent {{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)

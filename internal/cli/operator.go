@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/daemon"
@@ -34,20 +35,62 @@ func (a *app) orders(ctx context.Context) (*orders, error) {
 		return nil, err
 	}
 	socket := filepath.Join(cfg.Data, httpapi.SocketName)
-	client := httpapi.NewClient(socket)
-	switch _, err := client.Info(ctx); {
+	server := &orders{Operator: httpapi.NewClient(socket), running: true, close: func() error { return nil }}
+	switch err := answers(ctx, cfg.Data); {
 	case err == nil:
-		return &orders{Operator: client, running: true, close: func() error { return nil }}, nil
+		return server, nil
 	case errors.Is(err, httpapi.ErrDenied):
 		return nil, denied(cfg.Data)
 	case !errors.Is(err, httpapi.ErrNotRunning):
 		return nil, err
 	}
-	return a.openSpool(cfg)
+	q, err := a.openSpool(ctx, cfg)
+	if errors.Is(err, spool.ErrLocked) && answers(ctx, cfg.Data) == nil {
+		return server, nil // it was starting when it was asked first
+	}
+	if errors.Is(err, spool.ErrLocked) {
+		return nil, fmt.Errorf("the data directory %s is in use by a process that does not answer: a server that starts or stops, or another command. Try again in a moment", printable(cfg.Data))
+	}
+	return q, err
 }
 
-// openSpool opens the data directory in this process.
-func (a *app) openSpool(cfg *config.Config) (*orders, error) {
+// answers returns nil when a server of this data directory answers.
+func answers(ctx context.Context, data string) error {
+	_, err := httpapi.NewClient(filepath.Join(data, httpapi.SocketName)).Info(ctx)
+	return err
+}
+
+// How long a data directory that is locked is waited for, and how often it is
+// looked at. A command has it for moments, and a server between its first steps
+// and its control socket too.
+const (
+	lockPatience = 3 * time.Second
+	lockPoll     = 50 * time.Millisecond
+)
+
+// openUnlocked opens the data directory. One that is locked is tried again for a
+// short while, until a server answers.
+func openUnlocked(ctx context.Context, cfg *config.Config, o daemon.Options) (*daemon.Daemon, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		d, err := daemon.Open(cfg, o)
+		if !errors.Is(err, spool.ErrLocked) || answers(ctx, cfg.Data) == nil {
+			return d, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// openSpool opens the data directory in this process. It returns an error that
+// wraps spool.ErrLocked when another process has it.
+func (a *app) openSpool(ctx context.Context, cfg *config.Config) (*orders, error) {
 	// Opening would make what is missing, as whoever runs this command: the server
 	// could then not use it.
 	switch _, err := os.Stat(filepath.Join(cfg.Data, "spool")); {
@@ -62,10 +105,8 @@ func (a *app) openSpool(cfg *config.Config) (*orders, error) {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	d, err := daemon.Open(cfg, daemon.Options{Log: log, Offline: true})
+	d, err := openUnlocked(ctx, cfg, daemon.Options{Log: log, Offline: true})
 	switch {
-	case errors.Is(err, spool.ErrLocked):
-		return nil, fmt.Errorf("the data directory %s is in use by a process that does not answer: a server that starts or stops, or another command. Try again in a moment", printable(cfg.Data))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, denied(cfg.Data)
 	case err != nil:

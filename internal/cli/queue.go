@@ -195,7 +195,11 @@ server running the mail is delivered by this command.`,
 			if f.Tried, err = countWaiting(ctx, q); err != nil {
 				return orderError("flush", err)
 			}
-			if err := q.Flush(ctx); err != nil {
+			err = q.Flush(ctx)
+			if errors.Is(err, context.Canceled) {
+				return errors.New("flush: interrupted; what was not tried keeps its time")
+			}
+			if err != nil {
 				return orderError("flush", err)
 			}
 			if f.Waiting, err = countWaiting(ctx, q); err != nil {

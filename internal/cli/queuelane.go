@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/dispatch"
 )
 
@@ -21,9 +20,9 @@ func (p *page) paused(l *dispatch.LaneStatus, now time.Time) {
 	if l.State != lanePaused {
 		return
 	}
-	what := "the reason is not known"
-	if l.Cause != "" {
-		what = title(l.Cause, cause.Facts{})
+	what := title(l.Title, l.Cause)
+	if what == "" {
+		what = "the reason is not known"
 	}
 	p.heading(fmt.Sprintf("%s is paused: %s", l.Name, lowerFirst(what)), string(l.Cause))
 	if l.Reply != "" {
@@ -61,7 +60,7 @@ func laneWords(l *dispatch.LaneStatus, now time.Time) string {
 		return ""
 	}
 	if l.Cause != "" {
-		words += ": " + lowerFirst(title(l.Cause, cause.Facts{})) + " [" + string(l.Cause) + "]"
+		words += ": " + lowerFirst(title(l.Title, l.Cause)) + " [" + string(l.Cause) + "]"
 	}
 	if l.NextProbe != nil {
 		words += ", tried again " + whenWords(*l.NextProbe, now)

@@ -194,8 +194,10 @@ func nextWords(e *dispatch.Entry, now time.Time) string {
 
 // causeWords names a recipient's cause in words, with its id.
 func causeWords(e *dispatch.Entry) string {
-	words := title(e.Cause, cause.Facts{Host: e.Host, Sender: string(e.From), Recipient: string(e.Address), Domain: e.Address.Domain()})
-	return words + " [" + string(e.Cause) + "]"
+	if e.Title == "" {
+		return string(e.Cause)
+	}
+	return e.Title + " [" + string(e.Cause) + "]"
 }
 
 // summary counts the recipients listed, in all and by lane.

@@ -86,10 +86,10 @@ func sample() *listed {
 	of := func(base dispatch.Entry, change func(*dispatch.Entry)) dispatch.Entry { change(&base); return base }
 	second := dispatch.Entry{QueueID: "0k3v9x2m4p7q1r5u", Size: 900, Received: now.Add(-50 * time.Hour)}
 	lanes := []dispatch.LaneStatus{
-		{Name: "m365", State: "paused", Cause: "auth.credentials-rejected",
+		{Name: "m365", State: "paused", Cause: "auth.credentials-rejected", Title: "smtp.office365.com does not accept this user name and password",
 			Reply: "535 5.7.3 Authentication unsuccessful", Since: in(-20 * time.Minute), NextProbe: in(10 * time.Minute), Queued: 1, Actor: "user",
 			Why: "smtp.office365.com refused the login of relay@example.org.", Do: []string{"Put the right password into relay.secret."}},
-		{Name: "direct/example.net", State: "down", Cause: "net.refused", NextProbe: in(2 * time.Minute)},
+		{Name: "direct/example.net", State: "down", Cause: "net.refused", Title: "The server refused the connection", NextProbe: in(2 * time.Minute)},
 		{Name: "direct/example.com", State: "open"},
 	}
 	return &listed{lanes: lanes, entries: []dispatch.Entry{
@@ -98,13 +98,13 @@ func sample() *listed {
 		}),
 		of(first, func(e *dispatch.Entry) {
 			e.Address, e.State, e.Lane = "bob@example.net", spool.StateQueued, "direct/example.net"
-			e.Cause, e.Actor, e.Retry = "greylist.deferred", "recipient-admin", "later"
+			e.Cause, e.Title, e.Actor, e.Retry = "greylist.deferred", "The server puts off a first message on purpose", "recipient-admin", "later"
 			e.NextAttempt, e.Attempts, e.Reply, e.Unsure = in(3*time.Minute+10*time.Second), 2, "451 4.7.1 Greylisted", true
 			e.Why, e.Do = "It refuses a sender it does not know for some minutes.", []string{"Wait: it is tried again by itself."}
 		}),
 		of(first, func(e *dispatch.Entry) {
 			e.Address, e.State, e.Lane, e.LanePaused = "eve@example.com", spool.StateQueued, "m365", true
-			e.Cause, e.Actor, e.Retry = "auth.credentials-rejected", "user", "no"
+			e.Cause, e.Title, e.Actor, e.Retry = "auth.credentials-rejected", "smtp.office365.com does not accept this user name and password", "user", "no"
 			e.Attempts, e.NextAttempt = 1, in(time.Minute)
 		}),
 		of(second, func(e *dispatch.Entry) {
@@ -113,7 +113,7 @@ func sample() *listed {
 		}),
 		of(second, func(e *dispatch.Entry) {
 			e.Address, e.State, e.Lane = "gone\x1b[2J@example.net", spool.StateDead, "direct/example.net"
-			e.Cause, e.Actor = "recipient.unknown", "user"
+			e.Cause, e.Title, e.Actor = "recipient.unknown", "There is no mailbox gone\x1b[2J@example.net", "user"
 		}),
 	}}
 }

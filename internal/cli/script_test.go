@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/smtp"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +25,15 @@ func TestMain(m *testing.M) {
 	time.Local = time.UTC // golden files show clock times
 	testscript.Main(m, map[string]func(){
 		"wellsent": func() { os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
+		// The same, run by somebody who owns nothing; for scripts that root runs.
+		"nobody": func() {
+			const id = 65534
+			if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(id), syscall.Setuid(id)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(125)
+			}
+			os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
+		},
 	})
 }
 
@@ -35,6 +46,8 @@ func TestMain(m *testing.M) {
 //	await FILE PATTERN      waits until the file has a line that matches
 //	submit FILE FROM TO     hands a message to the first listener that serve --json
 //	                        has written to FILE
+//	linger FILE FROM TO     the same, but stops in the middle of the message and
+//	                        stays connected until the script ends
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -46,6 +59,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("TERM", "xterm")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process ends a second later
 			// Another user gets to the work directory in scripts that need one.
 			if err := os.Chmod(filepath.Dir(e.WorkDir), 0o755); err != nil {
 				return err
@@ -59,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("no such condition: " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit,
+			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit, "linger": linger,
 		},
 	})
 }
@@ -133,6 +147,23 @@ func submit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: submit FILE FROM TO")
 	}
+	c, w := begin(ts, args)
+	defer c.Close()
+	ts.Check(w.Close())
+	ts.Check(c.Quit())
+}
+
+// linger begins a message and leaves it unfinished.
+func linger(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: linger FILE FROM TO")
+	}
+	c, _ := begin(ts, args)
+	ts.Defer(func() { c.Close() })
+}
+
+// begin hands over a message but for its end.
+func begin(ts *testscript.TestScript, args []string) (*smtp.Client, io.WriteCloser) {
 	var serving struct {
 		Listeners []struct {
 			Address string `json:"address"`
@@ -141,13 +172,11 @@ func submit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &serving))
 	c, err := smtp.Dial(serving.Listeners[0].Address)
 	ts.Check(err)
-	defer c.Close()
 	ts.Check(c.Mail(args[1]))
 	ts.Check(c.Rcpt(args[2]))
 	w, err := c.Data()
 	ts.Check(err)
 	_, err = fmt.Fprintf(w, "From: <%s>\r\nTo: <%s>\r\nSubject: hello\r\n\r\nHello.\r\n", args[1], args[2])
 	ts.Check(err)
-	ts.Check(w.Close())
-	ts.Check(c.Quit())
+	return c, w
 }

@@ -37,7 +37,7 @@ the configuration again: routes, accounts and certificates.`,
 			for _, w := range cfg.Warnings {
 				log.Warn("configuration", "warning", w.String())
 			}
-			d, err := daemon.Open(cfg, daemon.Options{Log: log})
+			d, err := openUnlocked(c.Context(), cfg, daemon.Options{Log: log})
 			if err != nil {
 				return a.startError(c.Context(), cfg, err)
 			}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -46,4 +48,28 @@ func TestReadLine_BoundsAndKeepsInStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzExplainLine: whatever a line holds, its answer is one line of JSON with all
+// keys and no null but the id.
+func FuzzExplainLine(f *testing.F) {
+	for _, s := range []string{`{"id": 7, "stage": "auth", "text": "535 5.7.8 no"}`, `{"id": {"a": [1]}, "text": ""}`, `null`, `[]`, ``, "\xff",
+		`{"text": "550 \u0000\u001b[2J"}`, `{"id": "\ud800", "text": "451 4.7.1 greylisted", "more": 1}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		b, err := marshal(explainLine(line))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		var out map[string]json.RawMessage
+		if err := json.Unmarshal(b, &out); err != nil || bytes.ContainsRune(b, '\n') {
+			t.Fatalf("%q is answered by %s: %v", line, b, err)
+		}
+		for _, key := range []string{"id", "cause", "confidence", "alternatives", "actor", "retry"} {
+			if v := string(out[key]); v == "" || key != "id" && v == "null" {
+				t.Errorf("%q: %s is %q in %s", line, key, v, b)
+			}
+		}
+	})
 }
