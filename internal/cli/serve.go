@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -41,11 +42,7 @@ the configuration again: routes, accounts and certificates.`,
 			if err != nil {
 				return a.startError(c.Context(), cfg, err)
 			}
-			if err := a.printServing(cfg, d); err != nil {
-				d.Close()
-				return err
-			}
-			return a.serve(c.Context(), d, log)
+			return a.serve(c.Context(), cfg, d, log)
 		},
 	}
 }
@@ -59,12 +56,19 @@ func newLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, nil))
 }
 
-// serve runs d until a signal or a failure ends it.
-func (a *app) serve(ctx context.Context, d *daemon.Daemon, log *slog.Logger) error {
+// serve says what d listens on and runs it until a signal or a failure ends it.
+// Signals mean what they should before anything is said, because that is what
+// others wait for.
+func (a *app) serve(ctx context.Context, cfg *config.Config, d *daemon.Daemon, log *slog.Logger) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	hangups := make(chan os.Signal, 1) // one that waits stands for all that follow it
 	signal.Notify(hangups, syscall.SIGHUP)
+	if err := a.printServing(cfg, d); err != nil {
+		signal.Stop(hangups)
+		return errors.Join(err, d.Close())
+	}
+	onTerminal := terminal(a.stderr)
 	ended := make(chan struct{})
 	reloader := make(chan struct{})
 	go func() {
@@ -72,6 +76,12 @@ func (a *app) serve(ctx context.Context, d *daemon.Daemon, log *slog.Logger) err
 		for {
 			select {
 			case <-hangups:
+				// The terminal it was started on has gone, and whoever closed the window
+				// did not mean to have a server that nobody sees any more.
+				if onTerminal && !terminal(a.stderr) {
+					stop()
+					return
+				}
 				a.reload(d, log)
 			case <-ended:
 				return
