@@ -56,7 +56,6 @@ type lane struct {
 	concurrency float64 // conversations allowed now
 	tokens      float64 // messages that the pace allows now
 	filled      time.Time
-	wake        time.Time // when the timetable looks at this lane next; zero: not planned
 }
 
 func newLane(name spool.Destination) *lane {
