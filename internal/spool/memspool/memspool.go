@@ -244,7 +244,7 @@ func (s *Store) ClaimOverdue(ctx context.Context, now time.Time, max int) ([]*sp
 	for _, c := range late {
 		if found[c.id] == nil {
 			if len(order) == max {
-				continue
+				break
 			}
 			order = append(order, c.id)
 		}
@@ -327,7 +327,31 @@ func (s *Store) settleLocked(outcomes []spool.Outcome, reports []spool.Report) e
 	for _, r := range reports {
 		s.add(r.Message, bytes.Clone(r.Body))
 	}
+	s.forgetTurns()
 	return nil
+}
+
+// forgetTurns drops the turns of destinations that have nothing queued: an empty
+// destination leaves nothing behind.
+func (s *Store) forgetTurns() {
+	queued := map[spool.Destination]bool{}
+	for _, m := range s.messages {
+		for i := range m.m.Recipients {
+			if r := &m.m.Recipients[i]; r.State == spool.StateQueued {
+				queued[r.Destination] = true
+			}
+		}
+	}
+	maps.DeleteFunc(s.turn, func(d spool.Destination, _ uint8) bool { return !queued[d] })
+}
+
+// Restart forgets what a process keeps to itself, claims and turns, as the model
+// of a store that was closed and opened again.
+func (s *Store) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.claimed)
+	clear(s.turn)
 }
 
 // Body implements spool.Store.

@@ -36,7 +36,7 @@ var inlineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, firstBuffer
 // two, or between the removal of a record and of its file.
 func newBodies(s *Store) (*bodies, error) {
 	b := &bodies{s: s, dir: s.fs.PathJoin(s.dir, bodiesDir), budget: bufferBudget}
-	if err := s.fs.MkdirAll(b.dir, 0o700); err != nil {
+	if err := makeDir(s.fs, b.dir); err != nil {
 		return nil, err
 	}
 	names, err := s.fs.List(b.dir)
@@ -140,7 +140,7 @@ func (b *bodies) spill(id spool.QueueID, r *received, begin []byte, body io.Read
 		err = closeErr
 	}
 	if err == nil {
-		err = b.syncDir()
+		err = syncDir(b.s.fs, b.dir)
 	}
 	if err != nil {
 		b.s.fs.Remove(b.path(id))
@@ -175,18 +175,6 @@ func (b *bodies) fillFile(f vfs.File, begin []byte, body io.Reader) (size int64,
 			return 0, readErr
 		}
 	}
-}
-
-func (b *bodies) syncDir() error {
-	d, err := b.s.fs.OpenDir(b.dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if closeErr := d.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }
 
 // removeFiles removes the files of bodies whose records are gone durably.

@@ -36,27 +36,53 @@ func (s *Store) breakDown(err error) {
 	})
 }
 
+// isBroken returns ErrBroken once the store is, else nil.
+func (s *Store) isBroken() error {
+	select {
+	case <-s.broken:
+		return spool.ErrBroken
+	default:
+		return nil
+	}
+}
+
 // commit applies b. It returns ErrBroken when Pebble gave up, which it does by
 // never returning; hence a goroutine of its own.
 func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) error {
-	return s.write(func() error { return b.Commit(o) })
+	return s.broke(s.write(func() error { return b.Commit(o) }))
 }
 
 // sync makes all that was committed durable.
 func (s *Store) sync() error {
-	return s.write(func() error { return s.db.LogData(nil, pebble.Sync) })
+	return s.broke(s.write(func() error { return s.db.LogData(nil, pebble.Sync) }))
 }
 
+// broke breaks the store on an error of a commit: what became of it is not known.
+func (s *Store) broke(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.breakDown(err)
+	return spool.ErrBroken
+}
+
+// write has f call Pebble and returns its error, or ErrBroken when Pebble gave up
+// in the meantime.
 func (s *Store) write(f func() error) error {
 	done := make(chan error, 1) // buffered: the caller may have gone
-	go func() { done <- f() }()
+	go func() {
+		// Pebble panics where a sync of a directory fails: what is on the disk is not
+		// known then. That breaks the store as Fatalf does.
+		defer func() {
+			if p := recover(); p != nil {
+				s.breakDown(fmt.Errorf("pebble: %v", p))
+			}
+		}()
+		done <- f()
+	}()
 	select {
 	case err := <-done:
-		if err != nil {
-			s.breakDown(err)
-			return spool.ErrBroken
-		}
-		return nil
+		return err
 	case <-s.broken:
 		return spool.ErrBroken
 	}

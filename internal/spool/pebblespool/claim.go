@@ -206,13 +206,15 @@ func (s *Store) Release(m *spool.Message) {
 	s.tell(m)
 }
 
-// read reads message id with the recipients in indexes, all with nil. Recipients
-// that have no record are left out.
+// read reads message id with the recipients in indexes, all with nil, in their
+// order in the message; it sorts indexes. Recipients that have no record are left
+// out.
 func (s *Store) read(id spool.QueueID, indexes []int) (*spool.Message, error) {
 	rec, err := s.readRecord(id)
 	if err != nil {
 		return nil, err
 	}
+	slices.Sort(indexes)
 	m := &spool.Message{ID: id, Envelope: rec.envelope, Header: rec.header, BodySize: rec.bodySize}
 	if indexes == nil {
 		for i := range rec.recipients {

@@ -131,10 +131,8 @@ func (r *room) took(n int64) {
 
 // Room implements spool.Store.
 func (s *Store) Room(n int64) error {
-	select {
-	case <-s.broken:
-		return spool.ErrBroken
-	default:
+	if err := s.isBroken(); err != nil {
+		return err
 	}
 	return s.room.ask(max(n, 0))
 }

@@ -72,7 +72,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.heads = heads{destinations: map[spool.Destination]*destination{}, load: s.load}
-	if err := s.fs.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("make the spool %s: %w", dir, err)
 	}
 	lock, err := pebble.LockDirectory(dir, s.fs)
@@ -80,14 +80,24 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, lockError(dir, err)
 	}
 	size := diskSize(s.fs, dir)
-	s.db, err = pebble.Open(dir, s.options(lock, memTableSize(size)))
+	var db *pebble.DB
+	err = s.write(func() (err error) {
+		db, err = pebble.Open(dir, s.options(lock, memTableSize(size)))
+		return err
+	})
 	if err != nil {
-		lock.Close()
+		// A store that broke while it was opened holds on to the lock: Pebble may not
+		// be called any more, and the process is to end.
+		if s.isBroken() == nil {
+			lock.Close()
+		}
 		return nil, fmt.Errorf("open the spool %s: %w", dir, err)
 	}
+	s.db = db
 	if err := s.begin(o.MinFree, size); err != nil {
-		s.db.Close()
-		lock.Close()
+		if s.isBroken() == nil && s.write(s.db.Close) == nil {
+			lock.Close()
+		}
 		return nil, fmt.Errorf("open the spool %s: %w", dir, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -98,6 +108,27 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.syncing.Go(func() { s.syncLoop(ctx) })
 	return s, nil
+}
+
+// makeDir makes a directory that a crash does not take away again: its entry in
+// the one above it is synced.
+func makeDir(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fs, fs.PathDir(dir))
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if closeErr := d.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // lockError says that the directory is in use, if that is what err says.
@@ -157,7 +188,7 @@ func (s *Store) begin(minFree, size int64) error {
 func (s *Store) checkVersion() error {
 	v, closer, err := s.db.Get([]byte{keyVersion})
 	if errors.Is(err, pebble.ErrNotFound) {
-		return s.db.Set([]byte{keyVersion}, []byte{formatVersion}, pebble.Sync)
+		return s.write(func() error { return s.db.Set([]byte{keyVersion}, []byte{formatVersion}, pebble.Sync) })
 	}
 	if err != nil {
 		return err
@@ -219,10 +250,8 @@ func (s *Store) load(d spool.Destination, bucket uint8, from entry, n int) (foun
 
 // enter begins a call; the caller calls leave when it returns nil.
 func (s *Store) enter() error {
-	select {
-	case <-s.broken:
-		return spool.ErrBroken
-	default:
+	if err := s.isBroken(); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,17 +311,17 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	select {
-	case <-s.broken:
-		return spool.ErrBroken
-	default:
+	if err := s.isBroken(); err != nil {
+		return err
 	}
 	s.using.Wait()
-	err := s.sync()
+	if err := s.sync(); err != nil {
+		return err
+	}
 	s.removeFiles()
-	if err == nil {
-		err = s.db.Close()
+	if err := s.write(s.db.Close); err != nil {
+		return err
 	}
 	s.stop()
-	return err
+	return nil
 }
