@@ -41,7 +41,7 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message, body io.Reader) er
 		return err
 	}
 	b := s.db.NewBatchWithSize(int(cost) + 1024)
-	defer b.Close()
+	defer s.free(b)
 	if err := s.put(b, m, r); err != nil {
 		if !errors.Is(err, spool.ErrExists) { // then the file is the other message's
 			s.dropFile(m.ID, r)

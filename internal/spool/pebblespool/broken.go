@@ -52,6 +52,13 @@ func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) error {
 	return s.broke(s.write(func() error { return b.Commit(o) }))
 }
 
+// free gives back b, unless a commit that never returned may still be using it.
+func (s *Store) free(b *pebble.Batch) {
+	if s.isBroken() == nil {
+		b.Close()
+	}
+}
+
 // sync makes all that was committed durable.
 func (s *Store) sync() error {
 	return s.broke(s.write(func() error { return s.db.LogData(nil, pebble.Sync) }))

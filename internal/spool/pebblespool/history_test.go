@@ -1,6 +1,8 @@
 package pebblespool_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -14,6 +16,18 @@ import (
 
 // smallDisk makes small memtables, which are quick to open, and never is full.
 var smallDisk = vfs.DiskUsage{TotalBytes: 32 << 20, AvailBytes: 1 << 40}
+
+// TestMain bounds the random histories to what fits into every run of the tests;
+// -rapid.checks asks for more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		flag.Set("rapid.checks", "20")
+	}
+	os.Exit(m.Run())
+}
 
 // A failure prints the history and the flag that repeats it.
 func TestHistory_EqualsTheModel(t *testing.T) {

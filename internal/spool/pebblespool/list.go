@@ -177,7 +177,7 @@ func (s *Store) SaveLane(ctx context.Context, name string, record []byte) error 
 	}
 	defer s.leave()
 	b := s.db.NewBatch()
-	defer b.Close()
+	defer s.free(b)
 	if record == nil {
 		b.Delete(laneKey(name), nil)
 	} else {

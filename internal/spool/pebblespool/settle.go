@@ -29,7 +29,7 @@ func (s *Store) Settle(ctx context.Context, outcomes []spool.Outcome, reports []
 	}
 	defer s.leave()
 	b := s.db.NewBatch()
-	defer b.Close()
+	defer s.free(b)
 
 	s.settle.Lock()
 	changes, files, err := s.apply(b, outcomes)
