@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"bytes"
 	"io"
 	"sync"
 
@@ -59,7 +60,35 @@ func (c *conversation) prepare(a *attempt, positions []int) (*smtpclient.Mail, f
 		}
 	}
 	m.Head = b
+	if !c.client.Extensions().EightBitMIME {
+		if err := c.sevenBit(a, m); err != nil {
+			release()
+			return nil, nil, err
+		}
+	}
 	return m, release, nil
+}
+
+// sevenBit converts a message for a server that does not offer 8BITMIME. It is
+// held in memory whole for that, whatever its size: such servers are rare.
+func (c *conversation) sevenBit(a *attempt, m *smtpclient.Mail) *evidence.Error {
+	whole := m.Head
+	if m.Body != nil {
+		rest, err := io.ReadAll(m.Body)
+		if err != nil {
+			return unreadable(err)
+		}
+		whole = append(bytes.Clone(m.Head), rest...)
+	}
+	converted, note := downgrade(whole)
+	if note != "" {
+		a.notes = append(a.notes, note)
+	}
+	m.Head, m.Body, m.Size = converted, nil, int64(len(converted))
+	if note == "" {
+		m.Params.Body = "" // it is 7-bit now
+	}
+	return nil
 }
 
 // unreadable is a message that the spool does not give. It is our fault and
