@@ -2,6 +2,8 @@ package smtp
 
 import (
 	"bytes"
+	"errors"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -47,11 +49,20 @@ func SplitCommand(line []byte) (verb, arg string) {
 var verbs = map[string]string{"MAIL": "MAIL", "RCPT": "RCPT", "DATA": "DATA", "EHLO": "EHLO", "HELO": "HELO", "RSET": "RSET",
 	"NOOP": "NOOP", "QUIT": "QUIT", "STARTTLS": "STARTTLS", "AUTH": "AUTH", "VRFY": "VRFY", "HELP": "HELP"}
 
+// upper returns b with the letters of ASCII in upper case. Others stay: with
+// Unicode's rules "RſET" would be RSET.
 func upper(b []byte) string {
 	if v, ok := verbs[string(b)]; ok {
 		return v
 	}
-	return strings.ToUpper(string(b))
+	u := make([]byte, len(b))
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		u[i] = c
+	}
+	return string(u)
 }
 
 // ParseMail parses the argument of MAIL: "FROM:<path> [parameters]". With utf8OK
@@ -63,32 +74,55 @@ func ParseMail(arg string, utf8OK bool) (Path, MailParams, error) {
 	if err != nil {
 		return "", p, err
 	}
-	seen := map[string]bool{}
-	for _, f := range strings.Fields(rest) {
-		key, value, hasValue := strings.Cut(f, "=")
-		key = strings.ToUpper(key)
-		if seen[key] {
-			return "", p, badSyntax("parameter " + key + " is given twice")
-		}
-		seen[key] = true
-		if err := p.set(key, value, hasValue, utf8OK); err != nil {
-			return "", p, err
-		}
+	err = eachParam(rest, func(key, value string, hasValue bool) error { return p.set(key, value, hasValue, utf8OK) })
+	if err != nil {
+		return "", p, err
 	}
 	if path != NullPath {
 		if err := ValidPath(string(path), p.SMTPUTF8); err != nil {
-			return "", p, &CommandError{Reply: NewReply(501, 1, 7, "the sender address is badly written: "+err.Error())}
+			return "", p, badPath(err, "sender", 7)
 		}
 	}
 	return path, p, nil
+}
+
+// eachParam calls set for each parameter in rest, with its keyword in upper case.
+// RFC 5321 §4.1.2.
+func eachParam(rest string, set func(key, value string, hasValue bool) error) error {
+	for done := ""; ; {
+		rest = strings.TrimLeft(rest, " ")
+		if rest == "" {
+			return nil
+		}
+		param, after, _ := strings.Cut(rest, " ")
+		key, value, hasValue := strings.Cut(param, "=")
+		key = upper([]byte(key))
+		if strings.Contains(done, " "+key+" ") {
+			return badSyntax("parameter " + clean(key) + " is given twice")
+		}
+		if err := set(key, value, hasValue); err != nil {
+			return err
+		}
+		if rest = after; rest != "" {
+			done += " " + key + " "
+		}
+	}
+}
+
+// badPath says what is wrong with an address; detail is RFC 3463's for the role.
+func badPath(err error, role string, detail int) error {
+	if errors.Is(err, errNotASCII) {
+		return &CommandError{Reply: NewReply(553, 6, 7, "the "+role+" address has non-ASCII characters and SMTPUTF8 was not asked for")} // RFC 6531 §3.2
+	}
+	return &CommandError{Reply: NewReply(501, 1, detail, "the "+role+" address is badly written: "+err.Error())} // RFC 3463 §3.2
 }
 
 // set takes one parameter of MAIL.
 func (p *MailParams) set(key, value string, hasValue, utf8OK bool) error {
 	switch key {
 	case "SIZE": // RFC 1870 §3
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 0 || len(value) > 20 {
+		n, ok := parseSize(value)
+		if !ok {
 			return badSyntax("SIZE wants a number of octets")
 		}
 		p.Size = n
@@ -116,13 +150,13 @@ func (p *MailParams) set(key, value string, hasValue, utf8OK bool) error {
 		}
 	case "ENVID": // RFC 3461 §4.4: at most 100 characters
 		id, err := DecodeXtext(value)
-		if err != nil || id == "" || len(value) > 100 || !printable(id) {
+		if err != nil || id == "" || len(value) > 100 || !printable(id) || !Path(id).IsASCII() {
 			return badSyntax("ENVID is not well-formed")
 		}
 		p.EnvelopeID = id
 	case "AUTH": // RFC 4954 §5
 		a, err := DecodeXtext(value)
-		if err != nil || value == "" || len(value) > 500 {
+		if err != nil || len(value) > 500 || a != "<>" && ValidPath(a, true) != nil {
 			return badSyntax("AUTH wants an address or <>")
 		}
 		p.Auth = a
@@ -130,6 +164,24 @@ func (p *MailParams) set(key, value string, hasValue, utf8OK bool) error {
 		return badParameter("parameter " + clean(key) + " is not known")
 	}
 	return nil
+}
+
+// parseSize parses 1 to 20 digits. A number that no int64 holds is the largest
+// one: it is well-formed, and too large in any case. RFC 1870 §3.
+func parseSize(s string) (int64, bool) {
+	if s == "" || len(s) > 20 {
+		return 0, false
+	}
+	for i := 0; i < len(s); i++ {
+		if !digit(s[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return math.MaxInt64, true
+	}
+	return n, true
 }
 
 // ParseRcpt parses the argument of RCPT: "TO:<path> [parameters]". Errors are
@@ -141,33 +193,43 @@ func ParseRcpt(arg string, utf8OK bool) (Path, RcptParams, error) {
 		return "", p, err
 	}
 	if err := ValidPath(string(path), utf8OK); err != nil {
-		return "", p, &CommandError{Reply: NewReply(501, 1, 3, "the recipient address is badly written: "+err.Error())}
+		return "", p, badPath(err, "recipient", 3)
 	}
-	seen := map[string]bool{}
-	for _, f := range strings.Fields(rest) {
-		key, value, _ := strings.Cut(f, "=")
-		key = strings.ToUpper(key)
-		if seen[key] {
-			return "", p, badSyntax("parameter " + key + " is given twice")
+	err = eachParam(rest, func(key, value string, _ bool) error { return p.set(key, value) })
+	return path, p, err
+}
+
+// set takes one parameter of RCPT.
+func (p *RcptParams) set(key, value string) error {
+	switch key {
+	case "NOTIFY": // RFC 3461 §4.1
+		n, err := parseNotify(value)
+		if err != nil {
+			return err
 		}
-		seen[key] = true
-		switch key {
-		case "NOTIFY": // RFC 3461 §4.1
-			if p.Notify, err = parseNotify(value); err != nil {
-				return "", p, err
-			}
-		case "ORCPT": // RFC 3461 §4.2: at most 500 characters
-			kind, addr, ok := strings.Cut(value, ";")
-			addr, err := DecodeXtext(addr)
-			if !ok || kind == "" || addr == "" || err != nil || len(value) > 500 || !printable(kind) || !printable(addr) {
-				return "", p, badSyntax("ORCPT is not well-formed")
-			}
-			p.OriginalRecipient = kind + ";" + addr
-		default:
-			return "", p, badParameter("parameter " + clean(key) + " is not known")
+		p.Notify = n
+	case "ORCPT": // RFC 3461 §4.2: at most 500 characters
+		kind, addr, ok := strings.Cut(value, ";")
+		addr, err := DecodeXtext(addr)
+		if !ok || !addressType(kind) || addr == "" || err != nil || len(value) > 500 || !printable(addr) {
+			return badSyntax("ORCPT is not well-formed")
+		}
+		p.OriginalRecipient = kind + ";" + addr
+	default:
+		return badParameter("parameter " + clean(key) + " is not known")
+	}
+	return nil
+}
+
+// addressType reports whether s can be the type of an original recipient, an
+// atom. RFC 3461 §4.2.
+func addressType(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 || !atext(s[i]) {
+			return false
 		}
 	}
-	return path, p, nil
+	return s != ""
 }
 
 func parseNotify(value string) (Notify, error) {

@@ -16,9 +16,9 @@ var (
 // DotOptions say what a DotReader takes.
 type DotOptions struct {
 	MaxBytes int64 // octets of content; 0: no limit
-	// Lenient takes a lone CR or LF as a line end, that of the final dot too, and
-	// returns CRLF in its place. Only for peers that are known to need it: a relay
-	// behind may see other message borders than we do (SMTP smuggling).
+	// Lenient takes a lone CR or LF as a line end and returns CRLF in its place; the
+	// line of the final dot ends in LF or CRLF. Only for peers that are known to need
+	// it: a relay behind may see other message borders than we do (SMTP smuggling).
 	Lenient bool
 }
 
@@ -38,10 +38,10 @@ type DotReader struct {
 type dotState uint8
 
 const (
-	dotLineStart dotState = iota // after CRLF, or at the very begin
+	dotLineStart dotState = iota // after a line end, or at the very begin
 	dotInLine                    // in a line; its leading dot, if any, is taken out
-	dotAfterCR                   // a CR was returned and the LF that follows it is next
-	dotDone                      // the final dot was read
+	dotOwesLF                    // a line end was read and its CR returned; its LF is next
+	dotDone                      // the final dot was read; terminal
 )
 
 // NewDotReader returns a reader of the data that begins at r. The buffer of r
@@ -62,43 +62,66 @@ func (d *DotReader) Read(p []byte) (int, error) {
 	}
 	n, err := d.read(p)
 	d.n += int64(n)
-	if d.o.MaxBytes > 0 && d.n > d.o.MaxBytes && err == nil {
-		err = ErrTooLarge
+	if d.o.MaxBytes > 0 && d.n > d.o.MaxBytes && (err == nil || err == io.EOF) {
+		n, err = 0, ErrTooLarge
 	}
-	if err != nil {
-		d.err = err
-		if err == ErrTooLarge {
-			return 0, err
-		}
-	}
+	d.err = err
 	return n, err
 }
 
 // Drain reads on to the end of the data after Read has returned ErrTooLarge or
-// ErrBareLineEnd, at most limit octets. It returns nil when the end was found.
-// Nothing after a broken line end is trusted but CRLF.CRLF.
+// ErrBareLineEnd, about limit octets at most. It returns nil when the end was
+// found and ErrTooLarge when it was not. After a broken line end, too, nothing but
+// CRLF.CRLF ends the data.
 func (d *DotReader) Drain(limit int64) error {
-	if d.at == dotDone {
-		return nil
-	}
-	var p [4096]byte
-	for left := limit; left > 0; {
-		n, err := d.read(p[:])
-		left -= int64(n)
+	// The content is of no interest any more, so this looks at lines only: a message
+	// made of nothing but bare CRs costs no more than another.
+	atStart := d.at == dotLineStart || d.at == dotOwesLF
+	last := byte('\n') // the octet before what is read next
+	for d.at != dotDone {
+		line, err := d.r.ReadSlice('\n')
+		limit -= int64(len(line))
 		switch {
-		case err == io.EOF:
-			return nil
-		case err == ErrBareLineEnd:
-			left-- // progress is made even when nothing is returned
+		case err == bufio.ErrBufferFull:
+			atStart, last = false, line[len(line)-1]
 		case err != nil:
-			return err
+			return cutOff(err)
+		case d.isFinal(line, atStart):
+			d.at = dotDone
+		default:
+			if len(line) > 1 {
+				last = line[len(line)-2]
+			}
+			atStart, last = last == '\r' || d.o.Lenient, '\n'
+		}
+		if limit <= 0 && d.at != dotDone {
+			d.at = dotInLine
+			if atStart {
+				d.at = dotLineStart
+			}
+			return ErrTooLarge
 		}
 	}
-	return ErrTooLarge
+	return nil
+}
+
+// isFinal reports whether line, which ends in LF, ends the data.
+func (d *DotReader) isFinal(line []byte, atStart bool) bool {
+	if !d.o.Lenient {
+		return atStart && string(line) == ".\r\n"
+	}
+	line = bytes.TrimSuffix(line[:len(line)-1], []byte{'\r'})
+	return atStart && string(line) == "." || bytes.HasSuffix(line, []byte("\r."))
 }
 
 func (d *DotReader) read(p []byte) (n int, err error) {
 	for n < len(p) {
+		if d.at == dotOwesLF {
+			p[n] = '\n'
+			n++
+			d.at = dotLineStart
+			continue
+		}
 		if n > 0 && d.r.Buffered() == 0 {
 			return n, nil // give what there is rather than wait
 		}
@@ -111,18 +134,14 @@ func (d *DotReader) read(p []byte) (n int, err error) {
 			}
 			continue
 		}
-		var m int
+		run := d.strictRun
 		if d.o.Lenient {
-			m, err = d.lenientRun(p[n:])
-		} else {
-			m, err = d.strictRun(p[n:])
+			run = d.lenientRun
 		}
+		m, err := run(p[n:])
 		n += m
 		if err != nil {
 			return n, err
-		}
-		if m == 0 && d.o.Lenient {
-			return n, nil // no room for a CRLF
 		}
 	}
 	return n, nil
@@ -162,44 +181,52 @@ func (d *DotReader) lineStart() error {
 	return nil
 }
 
-// strictRun copies the rest of the line, or what there is of it.
+// strictRun copies as many lines as are there and fit, up to one that begins with
+// a dot. The buffer is not empty: read has looked.
 func (d *DotReader) strictRun(p []byte) (int, error) {
-	b, _ := d.r.Peek(d.r.Buffered()) // not empty: read has looked
-	if d.at == dotAfterCR {          // seen before: an LF follows
-		p[0] = '\n'
-		d.r.Discard(1)
-		d.at = dotLineStart
-		return 1, nil
-	}
-	end := bytes.IndexByte(b, '\n')
-	run := b
-	if end >= 0 {
-		run = b[:end+1]
-	}
-	cr := bytes.IndexByte(run, '\r')
-	switch {
-	case cr < 0 && end < 0: // the line goes on
-		n := copy(p, run)
-		d.r.Discard(n)
-		return n, nil
-	case cr < 0: // LF without CR
-		d.r.Discard(end + 1)
-		return 0, ErrBareLineEnd
-	case end >= 0 && cr == end-1: // a whole line
-		n := copy(p, run)
-		d.r.Discard(n)
-		switch n {
-		case len(run):
-			d.at = dotLineStart
-		case len(run) - 1:
-			d.at = dotAfterCR
+	b, _ := d.r.Peek(min(d.r.Buffered(), len(p)))
+	if b[len(b)-1] == '\r' { // what follows decides on it
+		if len(b) == 1 {
+			return d.strictCR(p)
 		}
-		return n, nil
-	case cr > 0: // up to the CR, which the next run looks at
-		n := copy(p, run[:cr])
-		d.r.Discard(n)
-		return n, nil
+		b = b[:len(b)-1]
 	}
+	end, lines := 0, 0
+	for end < len(b) {
+		i := bytes.IndexByte(b[end:], '\n')
+		if i < 0 {
+			end = len(b)
+			break
+		}
+		end += i
+		if end == 0 || b[end-1] != '\r' {
+			d.r.Discard(end + 1)
+			d.at = dotInLine
+			return 0, ErrBareLineEnd
+		}
+		end++
+		lines++
+		if end < len(b) && b[end] == '.' {
+			break
+		}
+	}
+	b = b[:end]
+	d.at = dotInLine
+	if b[end-1] == '\n' {
+		d.at = dotLineStart
+	}
+	// Each LF has its CR. When there are no more CRs than that, each CR has its LF.
+	if bytes.Count(b, []byte{'\r'}) != lines {
+		d.r.Discard(end)
+		return 0, ErrBareLineEnd
+	}
+	copy(p, b)
+	d.r.Discard(end)
+	return end, nil
+}
+
+// strictCR looks at a CR that is the first octet in the buffer.
+func (d *DotReader) strictCR(p []byte) (int, error) {
 	next, err := d.r.Peek(2)
 	if err != nil {
 		return 0, cutOff(err)
@@ -208,16 +235,14 @@ func (d *DotReader) strictRun(p []byte) (int, error) {
 		d.r.Discard(1)
 		return 0, ErrBareLineEnd
 	}
-	n := copy(p, next)
-	d.r.Discard(n)
-	if d.at = dotLineStart; n == 1 {
-		d.at = dotAfterCR
-	}
-	return n, nil
+	d.r.Discard(2)
+	p[0] = '\r'
+	d.at = dotOwesLF
+	return 1, nil
 }
 
-// lenientRun is strictRun with any line end. It returns 0 when p has no room for
-// a CRLF.
+// lenientRun copies the rest of the line, or what there is of it, with any line
+// end.
 func (d *DotReader) lenientRun(p []byte) (int, error) {
 	b, _ := d.r.Peek(d.r.Buffered())
 	end := bytes.IndexAny(b, "\r\n")
@@ -229,12 +254,6 @@ func (d *DotReader) lenientRun(p []byte) (int, error) {
 		d.r.Discard(n)
 		return n, nil
 	}
-	if len(p) < 2 {
-		if d.n == 0 && len(p) == 1 {
-			return 0, io.ErrShortBuffer
-		}
-		return 0, nil
-	}
 	used := 1
 	if b[0] == '\r' {
 		// A CR at the end of what has come may have its LF still on the way.
@@ -243,8 +262,9 @@ func (d *DotReader) lenientRun(p []byte) (int, error) {
 		}
 	}
 	d.r.Discard(used)
-	d.at = dotLineStart
-	return copy(p, "\r\n"), nil
+	p[0] = '\r'
+	d.at = dotOwesLF
+	return 1, nil
 }
 
 // cutOff returns the error of a connection that ended within the data.

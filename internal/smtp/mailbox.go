@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -14,9 +15,11 @@ const (
 	maxPath   = 254 // 256 with its angle brackets
 )
 
+var errNotASCII = errors.New("it has non-ASCII characters and SMTPUTF8 was not asked for")
+
 // ValidPath returns why s is not a mailbox, or nil: a local part (dot-string or
-// quoted string), "@", and a domain or an address literal. "postmaster" alone is
-// taken. UTF-8 is taken only with utf8OK. RFC 5321 §4.1.2, 6531 §3.3.
+// quoted string), "@", and a domain or an address literal. A local part alone is
+// taken too: "postmaster" is one that each server knows. UTF-8 is taken only with utf8OK. RFC 5321 §4.1.2, 6531 §3.3.
 func ValidPath(s string, utf8OK bool) error {
 	switch {
 	case s == "":
@@ -24,19 +27,15 @@ func ValidPath(s string, utf8OK bool) error {
 	case len(s) > maxPath:
 		return errors.New("it is longer than 254 octets")
 	case !utf8OK && !Path(s).IsASCII():
-		return errors.New("it has non-ASCII characters and SMTPUTF8 was not asked for")
+		return errNotASCII
 	case !utf8.ValidString(s):
 		return errors.New("it is not UTF-8")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return errors.New("it has a control character") // those of C1 are non-ASCII too
 	}
 	local, domain, ok := cutDomain(s)
 	if !ok {
-		if strings.EqualFold(s, "postmaster") { // RFC 5321 §4.5.1
-			return nil
-		}
-		if err := validLocal(s); err != nil {
-			return err
-		}
-		return nil // a local name; whether it means anything is not a matter of syntax
+		return validLocal(s) // "postmaster", RFC 5321 §4.5.1, or another local name; whether it means anything is not a matter of syntax
 	}
 	if err := validLocal(local); err != nil {
 		return err

@@ -19,7 +19,13 @@ func (e EnhancedCode) String() string {
 	if e.IsZero() {
 		return ""
 	}
-	return strconv.Itoa(e.Class) + "." + strconv.Itoa(e.Subject) + "." + strconv.Itoa(e.Detail)
+	return string(e.append(nil))
+}
+
+func (e EnhancedCode) append(dst []byte) []byte {
+	dst = append(strconv.AppendInt(dst, int64(e.Class), 10), '.')
+	dst = append(strconv.AppendInt(dst, int64(e.Subject), 10), '.')
+	return strconv.AppendInt(dst, int64(e.Detail), 10)
 }
 
 // Reply is a server's answer to one command. The zero Reply means that there was
@@ -87,8 +93,7 @@ func (r Reply) Append(dst []byte) []byte {
 			dst = append(dst, ' ')
 		}
 		if !r.Enhanced.IsZero() {
-			dst = append(dst, r.Enhanced.String()...)
-			dst = append(dst, ' ')
+			dst = append(r.Enhanced.append(dst), ' ')
 		}
 		dst = append(dst, l...)
 		dst = append(dst, '\r', '\n')
