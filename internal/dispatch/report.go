@@ -52,7 +52,9 @@ func (d *Dispatcher) notifies(s *settlement, i int) dsn.Action {
 	n := v.recipient.Params.Notify
 	switch o.State {
 	case spool.StateFailed, spool.StateExpired:
-		if n.WantsFailure() {
+		// A notification goes out with NOTIFY=NEVER, RFC 3461 §6.2, which is meant for
+		// the next servers: here it must not vanish.
+		if n.WantsFailure() || s.message.Envelope.From.IsNull() {
 			return dsn.Failed
 		}
 	case spool.StateDelivered:
