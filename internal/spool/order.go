@@ -49,10 +49,18 @@ func OverdueAt(r *Recipient) (at int64, ok bool) {
 	return min(Nanos(r.WarnAt), Nanos(r.ExpireAt)), true
 }
 
-// Nanos returns t as nanoseconds since 1970, never negative: the zero Time is 0.
+// maxNanos is the latest instant that is kept, in the year 2116: a later one is
+// as good as never, and beyond 2262 the number would overflow.
+const maxNanos = 1 << 62
+
+// Nanos returns t as nanoseconds since 1970, from 0, which is the zero Time and
+// all before 1970, to 1<<62.
 func Nanos(t time.Time) int64 {
-	if t.IsZero() || t.Before(time.Unix(0, 0)) {
+	switch {
+	case t.IsZero() || t.Before(time.Unix(0, 0)):
 		return 0
+	case t.After(time.Unix(0, maxNanos)):
+		return maxNanos
 	}
 	return t.UnixNano()
 }

@@ -47,7 +47,9 @@ type Store interface {
 	// message survives a crash and the client may be told 250. body is read to EOF
 	// and not closed; an error of body is returned unaltered and nothing is stored.
 	// m.BodySize is set. Recipients need at least Path, Destination and State; their
-	// Index is set by Accept. It returns ErrFull, ErrExists, ErrBroken or ErrClosed.
+	// Index is set by Accept. It returns ErrFull, ErrExists, ErrBroken, ErrClosed,
+	// or before body is read ErrInvalid or ErrBadID (see Message.Check). Nobody sees
+	// the message before it is durable.
 	// RFC 5321 §4.1.1.4, §6.1.
 	Accept(ctx context.Context, m *Message, body io.Reader) error
 
@@ -71,14 +73,16 @@ type Store interface {
 	// recipients are passed over; they are found again when their claim has ended.
 	ClaimOverdue(ctx context.Context, now time.Time, max int) ([]*Message, error)
 
-	// Release ends the claims of m's recipients and changes nothing else.
+	// Release ends the claims of m's recipients and changes nothing else: what the
+	// caller may have changed in m is not looked at.
 	Release(m *Message)
 
 	// Settle applies all outcomes and accepts all reports in one atomic step and
 	// ends the claims of the recipients settled. Durable on return, but where every
 	// outcome is StateDelivered and there is no report: then within 50 ms, and at
-	// Close. An outcome of a recipient that does not exist is ErrNotFound, and
-	// nothing is applied. Removal of a message's records and body follows from its
+	// Close. An outcome of a recipient that does not exist, or that is terminal
+	// already, is ErrNotFound, a report whose id is taken ErrExists, two outcomes of
+	// one recipient ErrInvalid (see CheckSettle); then nothing is applied. Removal of a message's records and body follows from its
 	// last terminal outcome.
 	Settle(ctx context.Context, outcomes []Outcome, reports []Report) error
 
@@ -113,7 +117,9 @@ type Store interface {
 	// work on this store and closes it; it is never opened again in this process.
 	Broken() <-chan struct{}
 
-	// Close syncs and closes the store. Calls under way return ErrClosed or finish.
+	// Close syncs and closes the store. Calls under way return ErrClosed or finish;
+	// Close waits for them, so that readers of a body and callers of List are ended
+	// first. Bodies that are open stay readable.
 	Close() error
 }
 

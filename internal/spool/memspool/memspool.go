@@ -26,6 +26,7 @@ type Store struct {
 
 	mu       sync.Mutex // guards the fields below
 	messages map[spool.QueueID]*stored
+	arriving map[spool.QueueID]bool // ids of messages whose bodies are being read
 	claimed  map[spool.Ref]bool
 	turn     map[spool.Destination]uint8 // the bucket whose turn it is
 	lanes    map[string][]byte
@@ -45,36 +46,54 @@ func New(o Options) *Store {
 	if o.Watch == nil {
 		o.Watch = func(spool.Destination, time.Time) {}
 	}
-	return &Store{o: o, messages: map[spool.QueueID]*stored{}, claimed: map[spool.Ref]bool{},
+	return &Store{o: o, messages: map[spool.QueueID]*stored{}, arriving: map[spool.QueueID]bool{}, claimed: map[spool.Ref]bool{},
 		turn: map[spool.Destination]uint8{}, lanes: map[string][]byte{}, broken: make(chan struct{})}
 }
 
 // Accept implements spool.Store.
 func (s *Store) Accept(ctx context.Context, m *spool.Message, body io.Reader) error {
-	if err := m.ID.Check(); err != nil {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if err := s.begin(m.ID); err != nil {
 		return err
 	}
 	b, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	if err := s.Room(int64(len(b))); err != nil {
-		return err
+	if err == nil {
+		err = s.Room(int64(len(b)))
 	}
 	s.mu.Lock()
-	switch {
-	case s.closed:
+	delete(s.arriving, m.ID)
+	if err == nil && s.closed {
+		err = spool.ErrClosed
+	}
+	if err != nil {
 		s.mu.Unlock()
-		return spool.ErrClosed
-	case s.messages[m.ID] != nil:
-		s.mu.Unlock()
-		return spool.ErrExists
+		return err
 	}
 	s.add(m, b)
 	s.mu.Unlock()
 	s.tell(m)
 	return nil
 }
+
+// begin takes id for a message whose body is about to be read.
+func (s *Store) begin(id spool.QueueID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return spool.ErrClosed
+	case s.taken(id):
+		return spool.ErrExists
+	}
+	s.arriving[id] = true
+	return nil
+}
+
+// taken reports whether id is that of a message, or is about to be; the caller
+// holds mu.
+func (s *Store) taken(id spool.QueueID) bool { return s.messages[id] != nil || s.arriving[id] }
 
 // add enters m; the caller holds mu.
 func (s *Store) add(m *spool.Message, body []byte) {
@@ -260,19 +279,26 @@ func (s *Store) ClaimOverdue(ctx context.Context, now time.Time, max int) ([]*sp
 // Release implements spool.Store.
 func (s *Store) Release(m *spool.Message) {
 	s.mu.Lock()
+	released := map[int]bool{}
 	for i := range m.Recipients {
-		delete(s.claimed, spool.Ref{ID: m.ID, Index: m.Recipients[i].Index})
+		ref := spool.Ref{ID: m.ID, Index: m.Recipients[i].Index}
+		released[ref.Index] = s.claimed[ref]
+		delete(s.claimed, ref)
+	}
+	var now *spool.Message
+	if kept := s.messages[m.ID]; kept != nil {
+		now = with(&kept.m, func(r *spool.Recipient) bool { return released[r.Index] })
 	}
 	s.mu.Unlock()
-	s.tell(m)
+	if now != nil {
+		s.tell(now)
+	}
 }
 
 // Settle implements spool.Store.
 func (s *Store) Settle(ctx context.Context, outcomes []spool.Outcome, reports []spool.Report) error {
-	for _, r := range reports {
-		if err := r.Message.ID.Check(); err != nil {
-			return err
-		}
+	if err := spool.CheckSettle(outcomes, reports); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	if err := s.settleLocked(outcomes, reports); err != nil {
@@ -309,7 +335,7 @@ func (s *Store) settleLocked(outcomes []spool.Outcome, reports []spool.Report) e
 		}
 	}
 	for _, r := range reports {
-		if s.messages[r.Message.ID] != nil {
+		if s.taken(r.Message.ID) {
 			return spool.ErrExists
 		}
 	}

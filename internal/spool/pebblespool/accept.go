@@ -3,9 +3,7 @@ package pebblespool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,91 +18,100 @@ const recordCost = 512
 
 // Accept implements spool.Store.
 func (s *Store) Accept(ctx context.Context, m *spool.Message, body io.Reader) error {
-	if err := check(m); err != nil {
+	if err := m.Check(); err != nil {
 		return err
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
+	if err := s.arrive(m.ID); err != nil {
+		return err
+	}
+	if err := s.acceptArriving(m, body); err != nil {
+		s.mu.Lock()
+		delete(s.arriving, m.ID)
+		s.mu.Unlock()
+		return err
+	}
+	s.tell(m)
+	return nil
+}
+
+// arrive takes id for a message that is about to be stored. Until enqueueLocked it
+// is there for nobody, whatever the disk says already: it is not durable.
+func (s *Store) arrive(id spool.QueueID) error {
+	s.mu.Lock()
+	_, taken := s.arriving[id]
+	s.arriving[id] = struct{}{}
+	s.mu.Unlock()
+	if taken {
+		return spool.ErrExists
+	}
+	exists, err := s.exists(id)
+	if err == nil && exists {
+		err = spool.ErrExists
+	}
+	if err != nil {
+		s.mu.Lock()
+		delete(s.arriving, id)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// isArriving reports whether message id is not there yet for anybody.
+func (s *Store) isArriving(id spool.QueueID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.arriving[id]
+	return ok
+}
+
+// acceptArriving reads body and stores m, whose id is taken.
+func (s *Store) acceptArriving(m *spool.Message, body io.Reader) error {
 	if err := s.room.ask(0); err != nil {
 		return err
 	}
 	r, err := s.bodies.receive(m.ID, body)
 	if err != nil {
-		return s.diskError(err)
+		return diskError(err)
 	}
 	defer s.bodies.done(r)
-	cost := r.size + int64(len(m.Header)) + int64(len(m.Recipients))*recordCost
-	if err := s.room.ask(int64(len(r.inline)) + cost - r.size); err != nil {
-		s.dropFile(m.ID, r)
+	cost := int64(len(r.inline)) + int64(len(m.Header)) + int64(len(m.Recipients))*recordCost
+	if err := s.room.ask(cost); err != nil {
+		if r.inline == nil {
+			s.bodies.remove(m.ID)
+		}
 		return err
 	}
 	b := s.db.NewBatchWithSize(int(cost) + 1024)
 	defer s.free(b)
-	if err := s.put(b, m, r); err != nil {
-		if !errors.Is(err, spool.ErrExists) { // then the file is the other message's
-			s.dropFile(m.ID, r)
-		}
-		return err
-	}
+	s.put(b, m, r)
 	if err := s.commit(b, pebble.Sync); err != nil {
-		return err
+		return err // the store is broken: what is on the disk will be seen at the next Open
 	}
 	s.room.took(cost)
 	s.mu.Lock()
 	s.enqueueLocked(m)
 	s.mu.Unlock()
-	s.tell(m)
-	return nil
-}
-
-// check returns why m cannot be kept.
-func check(m *spool.Message) error {
-	if err := m.ID.Check(); err != nil {
-		return err
-	}
-	if len(m.Recipients) == 0 {
-		return fmt.Errorf("spool: message %s has no recipients", m.ID)
-	}
-	for i := range m.Recipients {
-		if d := m.Recipients[i].Destination; d == "" || len(d) > 512 || strings.IndexByte(string(d), 0) >= 0 {
-			return fmt.Errorf("spool: message %s: destination %q cannot be kept", m.ID, d)
-		}
-	}
 	return nil
 }
 
 // diskError turns a full disk into ErrFull.
-func (s *Store) diskError(err error) error {
+func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return spool.ErrFull
 	}
 	return err
 }
 
-// dropFile removes the file of a body that was not accepted, if there is one.
-func (s *Store) dropFile(id spool.QueueID, r *received) {
-	if r.inline == nil {
-		if err := s.fs.Remove(s.bodies.path(id)); err != nil {
-			s.log.Error("remove the body's file", "queue_id", string(id), "error", err) // swept at the next Open
-		}
-	}
-}
-
-// put adds all records of m to b and sets its fields that Accept sets.
-func (s *Store) put(b *pebble.Batch, m *spool.Message, r *received) error {
-	key := messageKey(m.ID)
-	switch _, closer, err := s.db.Get(key); {
-	case err == nil:
-		closer.Close()
-		return spool.ErrExists
-	case !errors.Is(err, pebble.ErrNotFound):
-		return err
-	}
+// put adds all records of m to b and sets its fields that Accept sets. The caller
+// has made sure that no other message has its id.
+func (s *Store) put(b *pebble.Batch, m *spool.Message, r *received) {
 	m.BodySize = r.size
 	rec := record{envelope: m.Envelope, header: m.Header, bodySize: r.size, bodyInFile: r.inline == nil, recipients: len(m.Recipients)}
-	b.Set(key, rec.encode(), nil) // a batch in memory has no errors before Commit
+	b.Set(messageKey(m.ID), rec.encode(), nil) // a batch in memory has no errors before Commit
 	if r.inline != nil {
 		b.Set(bodyKey(m.ID), r.inline, nil)
 	}
@@ -115,7 +122,6 @@ func (s *Store) put(b *pebble.Batch, m *spool.Message, r *received) error {
 		x.Last = x.Last.Cut()
 		s.putRecipient(b, m.ID, &m.Envelope, bucket, x)
 	}
-	return nil
 }
 
 // putRecipient adds a recipient's record and the index entries that its state
@@ -134,8 +140,10 @@ func queueEntry(id spool.QueueID, e *spool.Envelope, x *spool.Recipient) entry {
 	return entry{spool.DueAt(e, x), id, int32(x.Index)}
 }
 
-// enqueueLocked enters m's queued recipients in the order of service.
+// enqueueLocked makes m visible: it enters m's queued recipients in the order of
+// service.
 func (s *Store) enqueueLocked(m *spool.Message) {
+	delete(s.arriving, m.ID)
 	bucket := spool.Bucket(&m.Envelope)
 	for i := range m.Recipients {
 		x := &m.Recipients[i]
@@ -149,14 +157,27 @@ func (s *Store) enqueueLocked(m *spool.Message) {
 	}
 }
 
-// tell tells the watcher of m's queued recipients, once a destination.
+// tell tells the watcher of m's queued recipients: once for each run of recipients
+// of one destination, and with the earliest of their instants.
 func (s *Store) tell(m *spool.Message) {
-	var last spool.Destination
+	var d spool.Destination
+	var due int64
 	for i := range m.Recipients {
 		x := &m.Recipients[i]
-		if x.State == spool.StateQueued && x.Destination != last {
-			last = x.Destination
-			s.watch(x.Destination, time.Unix(0, spool.DueAt(&m.Envelope, x)))
+		if x.State != spool.StateQueued {
+			continue
 		}
+		at := spool.DueAt(&m.Envelope, x)
+		switch {
+		case d == x.Destination:
+			due = min(due, at)
+			continue
+		case d != "":
+			s.watch(d, time.Unix(0, due))
+		}
+		d, due = x.Destination, at
+	}
+	if d != "" {
+		s.watch(d, time.Unix(0, due))
 	}
 }

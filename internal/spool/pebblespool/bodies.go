@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -12,30 +11,20 @@ import (
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
-const (
-	maxInline    = 256 << 10 // octets; a larger body is a file
-	bufferBudget = 64 << 20  // octets of bodies being received that are kept in memory, in all
-	firstBuffer  = 16 << 10  // octets; holds most mail
-	copyBuffer   = 128 << 10 // octets
-	bodiesDir    = "bodies"
-)
+const bodiesDir = "bodies"
 
 // bodies keeps the bodies that are too large for a record, and those that are
 // still being received.
 type bodies struct {
-	s   *Store
-	dir string
-
-	mu     sync.Mutex // guards the fields below
-	budget int64      // octets left of bufferBudget
+	s       *Store
+	dir     string
+	buffers buffers
 }
-
-var inlineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, firstBuffer); return &b }}
 
 // newBodies removes the files that no record speaks of: a crash came between the
 // two, or between the removal of a record and of its file.
 func newBodies(s *Store) (*bodies, error) {
-	b := &bodies{s: s, dir: s.fs.PathJoin(s.dir, bodiesDir), budget: bufferBudget}
+	b := &bodies{s: s, dir: s.fs.PathJoin(s.dir, bodiesDir), buffers: buffers{left: bufferBudget}}
 	if err := makeDir(s.fs, b.dir); err != nil {
 		return nil, err
 	}
@@ -44,19 +33,32 @@ func newBodies(s *Store) (*bodies, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		_, closer, err := s.db.Get(messageKey(spool.QueueID(name)))
-		switch {
-		case errors.Is(err, pebble.ErrNotFound):
-			if err := s.fs.Remove(s.fs.PathJoin(b.dir, name)); err != nil {
+		id := spool.QueueID(name)
+		if id.Check() != nil {
+			continue // not ours
+		}
+		switch exists, err := s.exists(id); {
+		case err != nil:
+			s.log.Error("body file kept: its record cannot be read", "queue_id", name, "error", err)
+		case !exists:
+			if err := s.fs.Remove(b.path(id)); err != nil {
 				return nil, err
 			}
-		case err != nil:
-			return nil, err
-		default:
-			closer.Close()
 		}
 	}
 	return b, nil
+}
+
+// exists reports whether message id has a record.
+func (s *Store) exists(id spool.QueueID) (bool, error) {
+	_, closer, err := s.db.Get(messageKey(id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, closer.Close()
 }
 
 func (b *bodies) path(id spool.QueueID) string { return b.s.fs.PathJoin(b.dir, string(id)) }
@@ -65,71 +67,53 @@ func (b *bodies) path(id spool.QueueID) string { return b.s.fs.PathJoin(b.dir, s
 type received struct {
 	inline []byte // nil: in the file
 	size   int64
-	buffer *[]byte // of inline, for the pool
-	taken  int64   // of the budget
+	buffer *buffer // of inline; nil: none to give back
 }
 
 // receive reads body to EOF. Nothing is left behind when it returns an error.
 func (b *bodies) receive(id spool.QueueID, body io.Reader) (*received, error) {
-	r := &received{buffer: inlineBuffers.Get().(*[]byte)}
-	buf := (*r.buffer)[:0]
+	buf := b.buffers.get(0)
 	for {
-		if len(buf) == cap(buf) {
-			grown := min(4*cap(buf), maxInline+1)
-			if cap(buf) > maxInline || !b.take(r, int64(grown)) {
-				*r.buffer = buf[:0]
-				return b.spill(id, r, buf, body)
+		if len(buf.b) == cap(buf.b) {
+			grown := b.buffers.grow(buf)
+			if grown == nil {
+				return b.spill(id, buf, body)
 			}
-			buf = append(make([]byte, 0, grown), buf...)
+			buf = grown
 		}
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		*r.buffer = buf
+		n, err := body.Read(buf.b[len(buf.b):cap(buf.b)])
+		buf.b = buf.b[:len(buf.b)+n]
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			b.done(r)
+			b.buffers.put(buf)
 			return nil, err
 		}
 	}
-	if len(buf) > maxInline {
-		return b.spill(id, r, buf, body)
+	if len(buf.b) > maxInline {
+		return b.spill(id, buf, noMore{})
 	}
-	r.inline, r.size = buf, int64(len(buf))
-	return r, nil
+	return &received{inline: buf.b, size: int64(len(buf.b)), buffer: buf}, nil
 }
 
-// take takes n octets from the budget.
-func (b *bodies) take(r *received, n int64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.budget < n {
-		return false
-	}
-	b.budget -= n
-	r.taken += n
-	return true
-}
+// noMore is the rest of a body that was read to its end.
+type noMore struct{}
+
+func (noMore) Read([]byte) (int, error) { return 0, io.EOF }
 
 // done gives back the memory of r.
 func (b *bodies) done(r *received) {
-	b.mu.Lock()
-	b.budget += r.taken
-	r.taken = 0
-	b.mu.Unlock()
-	if r.buffer != nil {
-		*r.buffer = (*r.buffer)[:0]
-		inlineBuffers.Put(r.buffer)
-		r.buffer = nil
-	}
+	b.buffers.put(r.buffer)
+	r.buffer = nil
 }
 
-// spill writes what was read and the rest of body into a file and syncs it.
-func (b *bodies) spill(id spool.QueueID, r *received, begin []byte, body io.Reader) (*received, error) {
-	defer b.done(r)
+// spill writes what was read and the rest of body into a file, syncs it and then
+// its directory. It gives begin back.
+func (b *bodies) spill(id spool.QueueID, begin *buffer, body io.Reader) (*received, error) {
 	f, err := b.s.fs.Create(b.path(id), vfs.WriteCategoryUnspecified)
 	if err != nil {
+		b.buffers.put(begin)
 		return nil, fmt.Errorf("make the body's file: %w", err)
 	}
 	size, err := b.fillFile(f, begin, body)
@@ -143,30 +127,47 @@ func (b *bodies) spill(id spool.QueueID, r *received, begin []byte, body io.Read
 		err = syncDir(b.s.fs, b.dir)
 	}
 	if err != nil {
-		b.s.fs.Remove(b.path(id))
+		b.remove(id)
 		return nil, err
 	}
 	return &received{size: size}, nil
 }
 
-// fillFile copies the body into f and asks for room as it goes.
-func (b *bodies) fillFile(f vfs.File, begin []byte, body io.Reader) (size int64, err error) {
-	if _, err := f.Write(begin); err != nil {
+// fillFile copies the body into f and asks for room as it goes. It gives begin
+// back and copies through a small buffer: what comes may come slowly.
+func (b *bodies) fillFile(f vfs.File, begin *buffer, body io.Reader) (size int64, err error) {
+	put := func(p []byte) error {
+		if len(p) == 0 {
+			return nil
+		}
+		if err := b.s.room.ask(int64(len(p))); err != nil {
+			return err
+		}
+		if _, err := f.Write(p); err != nil {
+			return err
+		}
+		b.s.room.took(int64(len(p)))
+		size += int64(len(p))
+		return nil
+	}
+	err = put(begin.b)
+	b.buffers.put(begin)
+	if err != nil {
 		return 0, err
 	}
-	size = int64(len(begin))
-	p := make([]byte, copyBuffer)
-	for {
-		n, readErr := body.Read(p)
-		if n > 0 {
-			if err := b.s.room.ask(int64(n)); err != nil {
+	through := b.buffers.get(0)
+	defer b.buffers.put(through)
+	p := through.b[:cap(through.b)]
+	for n := 0; ; {
+		// Not io.ReadFull: it would say io.ErrUnexpectedEOF at the end of every body,
+		// which is also what a line that died says.
+		k, readErr := body.Read(p[n:])
+		n += k
+		if n == len(p) || readErr == io.EOF {
+			if err := put(p[:n]); err != nil {
 				return 0, err
 			}
-			if _, err := f.Write(p[:n]); err != nil {
-				return 0, err
-			}
-			b.s.room.took(int64(n))
-			size += int64(n)
+			n = 0
 		}
 		if readErr == io.EOF {
 			return size, nil
@@ -177,15 +178,9 @@ func (b *bodies) fillFile(f vfs.File, begin []byte, body io.Reader) (size int64,
 	}
 }
 
-// removeFiles removes the files of bodies whose records are gone durably.
-func (s *Store) removeFiles() {
-	s.mu.Lock()
-	ids := s.files
-	s.files = nil
-	s.mu.Unlock()
-	for _, id := range ids {
-		if err := s.fs.Remove(s.bodies.path(id)); err != nil {
-			s.log.Error("remove the body's file", "queue_id", string(id), "error", err) // swept at the next Open
-		}
+// remove removes the file of a body whose record is gone durably, or never was.
+func (b *bodies) remove(id spool.QueueID) {
+	if err := b.s.fs.Remove(b.path(id)); err != nil {
+		b.s.log.Error("remove the body's file", "queue_id", string(id), "error", err) // swept at the next Open
 	}
 }

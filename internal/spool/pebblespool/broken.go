@@ -49,6 +49,7 @@ func (s *Store) isBroken() error {
 // commit applies b. It returns ErrBroken when Pebble gave up, which it does by
 // never returning; hence a goroutine of its own.
 func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) error {
+	s.commits.Add(1)
 	return s.broke(s.write(func() error { return b.Commit(o) }))
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -19,6 +21,12 @@ const recordVersion = 1
 
 // errCorrupt is a record that cannot be read. The caller adds whose it is.
 var errCorrupt = errors.New("damaged record")
+
+// damaged reports whether err says that something on the disk is not as it was
+// written, so that another message may well be readable.
+func damaged(err error) bool {
+	return errors.Is(err, errCorrupt) || err != nil && pebble.IsCorruptionError(err)
+}
 
 // writer appends values in the form of records: varints, and strings with their
 // length before them.

@@ -7,17 +7,35 @@ import (
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
-// windowSize is how many entries of one destination and bucket are kept in
-// memory, between one and two times this number: 4,096 of about 40 octets.
-const windowSize = 4096
+const (
+	// windowSize is how many entries of one destination and bucket a window is
+	// filled with; it grows to twice as many before it is cut back. A refill is one
+	// short read of the index, once in that many messages.
+	windowSize = 4096
+	// leastWindow is what a window is cut back to at worst, when a queue of millions
+	// is spread over very many destinations.
+	leastWindow = 8
+	// entryBudget bounds the entries of all windows, of about 50 octets: 25 MB.
+	entryBudget = 1 << 19
+)
 
-// heads is the order of service in memory. The caller holds the store's mu.
+// heads is the order of service in memory: the first entries of each destination
+// and bucket. The caller holds the store's mu.
 type heads struct {
 	destinations map[spool.Destination]*destination
 	// load returns up to n entries of d and bucket from from on, in order, without
 	// those that are claimed, and the entry to go on from; more is false when there
 	// is nothing behind.
 	load func(d spool.Destination, bucket uint8, from entry, n int) (found []entry, next entry, more bool, err error)
+
+	budget int // entries in all windows above which these are made smaller
+	bound  int // entries in all windows at which that is tried next
+	size   int // windows are filled with so many and cut back to so many
+	total  int // entries in all windows
+}
+
+func newHeads(budget int) heads {
+	return heads{destinations: map[spool.Destination]*destination{}, budget: budget, bound: budget, size: windowSize}
 }
 
 // destination is what is queued for one destination.
@@ -46,9 +64,15 @@ func (h *heads) get(d spool.Destination) *destination {
 // count adds n to the number queued for d, and forgets d when nothing is left.
 func (h *heads) count(d spool.Destination, n int) {
 	x := h.get(d)
-	if x.queued += n; x.queued <= 0 {
-		delete(h.destinations, d)
+	if x.queued += n; x.queued > 0 {
+		return
 	}
+	for _, w := range x.buckets {
+		if w != nil {
+			h.total -= len(w.entries)
+		}
+	}
+	delete(h.destinations, d)
 }
 
 // insert enters an unclaimed entry; one that is there already stays.
@@ -67,9 +91,12 @@ func (h *heads) insert(d spool.Destination, bucket uint8, e entry) {
 		return
 	}
 	w.entries = slices.Insert(w.entries, i, e)
-	if len(w.entries) > 2*windowSize {
-		w.more, w.end = true, w.entries[windowSize]
-		w.entries = slices.Clone(w.entries[:windowSize])
+	h.total++
+	if len(w.entries) > 2*h.size {
+		h.cutBack(w)
+	}
+	if h.total > h.bound {
+		h.tighten()
 	}
 }
 
@@ -90,17 +117,44 @@ func (h *heads) remove(d spool.Destination, bucket uint8, e entry) {
 	}
 	w := x.buckets[bucket]
 	if i := w.find(e); i < len(w.entries) && w.entries[i] == e {
-		w.drop(i, i+1)
+		h.drop(w, i, i+1)
 	}
 }
 
 // drop takes entries i to j out. The front is cut off without moving the rest.
-func (w *window) drop(i, j int) {
+func (h *heads) drop(w *window, i, j int) {
+	h.total -= j - i
 	if i == 0 {
 		w.entries = w.entries[j:]
 		return
 	}
 	w.entries = slices.Delete(w.entries, i, j)
+}
+
+// cutBack leaves the rest of a window to the disk.
+func (h *heads) cutBack(w *window) {
+	if len(w.entries) <= h.size {
+		return
+	}
+	h.total -= len(w.entries) - h.size
+	w.more, w.end = true, w.entries[h.size]
+	w.entries = slices.Clone(w.entries[:h.size])
+}
+
+// tighten makes windows smaller until they are within the budget, or as small as
+// they may be; in that case it is tried again when there are twice as many.
+func (h *heads) tighten() {
+	for h.total > h.budget/2 && h.size > leastWindow {
+		h.size /= 2
+		for _, x := range h.destinations {
+			for _, w := range x.buckets {
+				if w != nil {
+					h.cutBack(w)
+				}
+			}
+		}
+	}
+	h.bound = max(h.budget, 2*h.total)
 }
 
 // fill makes sure that the window of a bucket has an entry if the bucket has one.
@@ -111,11 +165,15 @@ func (h *heads) fill(d spool.Destination, bucket uint8) (*window, error) {
 	}
 	w := x.buckets[bucket]
 	for len(w.entries) == 0 && w.more {
-		found, next, more, err := h.load(d, bucket, w.end, windowSize)
+		if h.size < windowSize && h.total < h.budget/4 {
+			h.size, h.bound = 2*h.size, h.budget
+		}
+		found, next, more, err := h.load(d, bucket, w.end, h.size)
 		if err != nil {
 			return nil, err
 		}
 		w.entries, w.end, w.more = found, next, more
+		h.total += len(found)
 	}
 	if len(w.entries) == 0 {
 		w.entries = nil // let the memory of a long queue go
@@ -124,18 +182,18 @@ func (h *heads) fill(d spool.Destination, bucket uint8) (*window, error) {
 	return w, nil
 }
 
-// take removes and returns the entries to claim next: those of one message that
-// are due at now, at most max. Buckets take turns.
-func (h *heads) take(d spool.Destination, now int64, max int) ([]entry, error) {
+// take removes and returns the entries to claim next, and their bucket: those of
+// one message that are due at now, at most max. Buckets take turns.
+func (h *heads) take(d spool.Destination, now int64, max int) (taken []entry, bucket uint8, err error) {
 	x := h.destinations[d]
 	if x == nil {
-		return nil, nil
+		return nil, 0, nil
 	}
 	for i := range uint8(spool.Buckets) {
-		bucket := (x.turn + i) % spool.Buckets
+		bucket = (x.turn + i) % spool.Buckets
 		w, err := h.fill(d, bucket)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if w == nil || w.entries[0].at > now {
 			continue
@@ -145,11 +203,11 @@ func (h *heads) take(d spool.Destination, now int64, max int) ([]entry, error) {
 		for n < len(w.entries) && n < max && w.entries[n].id == w.entries[0].id && w.entries[n].at <= now {
 			n++
 		}
-		taken := slices.Clone(w.entries[:n])
-		w.drop(0, n)
-		return taken, nil
+		taken = slices.Clone(w.entries[:n])
+		h.drop(w, 0, n)
+		return taken, bucket, nil
 	}
-	return nil, nil
+	return nil, 0, nil
 }
 
 // first returns when the first unclaimed entry of d is due.

@@ -93,6 +93,18 @@ func parseQueueKey(k []byte) (d spool.Destination, bucket uint8, e entry, ok boo
 	return spool.Destination(k[1:end]), k[end+1], e, ok && k[end+1] < spool.Buckets
 }
 
+// maxIndex is the highest index of a recipient that a key can hold.
+const maxIndex = 1<<31 - 1
+
+// parseRecipientIndex reads the end of a key of "r".
+func parseRecipientIndex(b []byte) (index int, ok bool) {
+	if len(b) != 4 {
+		return 0, false
+	}
+	n := binary.BigEndian.Uint32(b)
+	return int(n), n <= maxIndex
+}
+
 // after returns the first key that does not begin with prefix.
 func after(prefix []byte) []byte {
 	k := bytes.Clone(prefix)

@@ -3,60 +3,15 @@ package pebblespool
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
-// Body implements spool.Store.
-func (s *Store) Body(ctx context.Context, id spool.QueueID) (io.ReadCloser, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	v, closer, err := s.db.Get(bodyKey(id))
-	if err == nil {
-		return &inlineBody{Reader: *bytes.NewReader(v), Closer: closer}, nil
-	}
-	if !errors.Is(err, pebble.ErrNotFound) {
-		return nil, err
-	}
-	rec, err := s.readRecord(id)
-	if err != nil {
-		return nil, err
-	}
-	if !rec.bodyInFile {
-		return nil, fmt.Errorf("message %s: body: %w", id, errCorrupt)
-	}
-	return s.fs.Open(s.bodies.path(id))
-}
-
-// inlineBody is a body in Pebble's memory, which Close gives back.
-type inlineBody struct {
-	bytes.Reader
-	io.Closer
-}
-
-// Get implements spool.Store.
-func (s *Store) Get(ctx context.Context, id spool.QueueID) (*spool.Message, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	s.settle.Lock()
-	defer s.settle.Unlock()
-	return s.read(id, nil)
-}
-
-// List implements spool.Store.
+// List implements spool.Store. A message that is damaged is logged and passed over.
 func (s *Store) List(ctx context.Context, q spool.Query) iter.Seq2[*spool.Message, error] {
 	return func(yield func(*spool.Message, error) bool) {
 		if err := s.enter(); err != nil {
@@ -64,146 +19,100 @@ func (s *Store) List(ctx context.Context, q spool.Query) iter.Seq2[*spool.Messag
 			return
 		}
 		defer s.leave()
-		snap := s.db.NewSnapshot()
-		defer snap.Close()
-		opts := bounds([]byte{keyMessage})
-		if q.After != "" {
-			opts.LowerBound = append(messageKey(q.After), 0)
-		}
-		it, err := snap.NewIterWithContext(ctx, opts)
+		l, err := s.newListing(ctx, &q)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		defer it.Close()
-		for it.First(); it.Valid(); it.Next() {
+		defer l.close()
+		for l.messages.First(); l.messages.Valid(); l.messages.Next() {
 			if err := ctx.Err(); err != nil {
 				yield(nil, err)
 				return
 			}
-			m, err := listed(snap, it, &q)
-			if err != nil {
-				s.log.Error("message passed over", "error", err)
-				continue
-			}
-			if len(m.Recipients) > 0 && !yield(m, nil) {
+			m, err := l.read()
+			switch {
+			case damaged(err):
+				s.log.Error("damaged message passed over", "error", err)
+			case err != nil:
+				yield(nil, err)
+				return
+			case len(m.Recipients) == 0 || s.isArriving(m.ID):
+			case !yield(m, nil):
 				return
 			}
 		}
-		if err := it.Error(); err != nil {
+		if err := l.messages.Error(); err != nil {
 			yield(nil, err)
 		}
 	}
 }
 
-// listed reads the message at it with the recipients that q selects.
-func listed(snap *pebble.Snapshot, it *pebble.Iterator, q *spool.Query) (*spool.Message, error) {
-	id := spool.QueueID(bytes.TrimSuffix(it.Key()[1:], []byte{0}))
-	v, err := it.ValueAndErr()
+// listing is two iterators over one moment of the store. A Pebble snapshot would
+// take a lock that is never given back once the store is broken.
+type listing struct {
+	s          *Store
+	q          *spool.Query
+	messages   *pebble.Iterator // records of messages
+	recipients *pebble.Iterator // records of recipients, in the same order
+}
+
+func (s *Store) newListing(ctx context.Context, q *spool.Query) (*listing, error) {
+	o := bounds([]byte{keyMessage})
+	if q.After != "" {
+		o.LowerBound = append(messageKey(q.After), 0)
+	}
+	messages, err := s.db.NewIterWithContext(ctx, o)
 	if err != nil {
 		return nil, err
+	}
+	recipients, err := messages.Clone(pebble.CloneOptions{IterOptions: bounds([]byte{keyRecipient})})
+	if err != nil {
+		messages.Close()
+		return nil, err
+	}
+	return &listing{s, q, messages, recipients}, nil
+}
+
+func (l *listing) close() {
+	l.recipients.Close()
+	l.messages.Close()
+}
+
+// read reads the message at which the listing is, with the recipients that are
+// asked for.
+func (l *listing) read() (*spool.Message, error) {
+	id := spool.QueueID(bytes.TrimSuffix(l.messages.Key()[1:], []byte{0}))
+	v, err := l.messages.ValueAndErr()
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	rec, err := decodeRecord(v)
 	if err != nil {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	m := &spool.Message{ID: id, Envelope: rec.envelope, Header: rec.header, BodySize: rec.bodySize}
-	rs, err := snap.NewIter(bounds(recipientPrefix(id)))
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	for i := 0; i < rec.recipients; i++ {
-		if !rs.SeekGE(recipientKey(spool.Ref{ID: id, Index: i})) {
-			break
+	prefix := recipientPrefix(id)
+	for ok := l.recipients.SeekGE(prefix); ok && bytes.HasPrefix(l.recipients.Key(), prefix); ok = l.recipients.Next() {
+		index, ok := parseRecipientIndex(l.recipients.Key()[len(prefix):])
+		if !ok {
+			continue
 		}
-		v, err := rs.ValueAndErr()
+		v, err := l.recipients.ValueAndErr()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("message %s, recipient %d: %w", id, index, err)
 		}
-		x, err := decodeRecipient(v, i)
+		x, err := decodeRecipient(v, index)
 		if err != nil {
-			return nil, fmt.Errorf("message %s, recipient %d: %w", id, i, err)
+			l.s.log.Error("damaged recipient passed over", "queue_id", string(id), "error", err)
+			continue
 		}
-		if q.Has(x) {
+		if l.q.Has(x) {
 			m.Recipients = append(m.Recipients, *x)
 		}
 	}
-	return m, rs.Error()
-}
-
-// Heads implements spool.Store.
-func (s *Store) Heads(ctx context.Context) ([]spool.Head, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
+	if err := l.recipients.Error(); err != nil {
+		return nil, fmt.Errorf("message %s: recipients: %w", id, err)
 	}
-	defer s.leave()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	heads := []spool.Head{}
-	for _, d := range slices.Sorted(maps.Keys(s.heads.destinations)) {
-		h := spool.Head{Destination: d, Queued: s.heads.destinations[d].queued}
-		at, ok, err := s.heads.first(d)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			h.Due = time.Unix(0, at)
-		}
-		heads = append(heads, h)
-	}
-	return heads, nil
-}
-
-// Due implements spool.Store.
-func (s *Store) Due(d spool.Destination) (time.Time, bool) {
-	if s.enter() != nil {
-		return time.Time{}, false
-	}
-	defer s.leave()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at, ok, err := s.heads.first(d)
-	if err != nil || !ok {
-		return time.Time{}, false
-	}
-	return time.Unix(0, at), true
-}
-
-// SaveLane implements spool.Store.
-func (s *Store) SaveLane(ctx context.Context, name string, record []byte) error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
-	b := s.db.NewBatch()
-	defer s.free(b)
-	if record == nil {
-		b.Delete(laneKey(name), nil)
-	} else {
-		b.Set(laneKey(name), record, nil)
-	}
-	return s.commit(b, pebble.Sync)
-}
-
-// Lanes implements spool.Store.
-func (s *Store) Lanes(ctx context.Context) (map[string][]byte, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	it, err := s.db.NewIter(bounds([]byte{keyLane}))
-	if err != nil {
-		return nil, err
-	}
-	defer it.Close()
-	lanes := map[string][]byte{}
-	for it.First(); it.Valid(); it.Next() {
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return nil, err
-		}
-		lanes[string(it.Key()[1:])] = bytes.Clone(v)
-	}
-	return lanes, it.Error()
+	return m, nil
 }

@@ -19,52 +19,34 @@ type change struct {
 
 // Settle implements spool.Store.
 func (s *Store) Settle(ctx context.Context, outcomes []spool.Outcome, reports []spool.Report) error {
-	for _, r := range reports {
-		if err := check(r.Message); err != nil {
-			return err
-		}
+	if err := spool.CheckSettle(outcomes, reports); err != nil {
+		return err
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	b := s.db.NewBatch()
-	defer s.free(b)
-
-	s.settle.Lock()
-	changes, files, err := s.apply(b, outcomes)
-	if err == nil {
-		err = s.putReports(b, reports)
-	}
-	if err == nil {
-		// Not synced under the lock: callers that come together are synced together
-		// below.
-		err = s.commit(b, pebble.NoSync)
-	}
-	if err != nil {
-		s.settle.Unlock()
-		return err
-	}
-	s.mu.Lock()
-	for i := range changes {
-		s.changedLocked(&changes[i])
-	}
-	for _, r := range reports {
-		s.enqueueLocked(r.Message)
-	}
-	s.files = append(s.files, files...)
-	s.mu.Unlock()
-	s.settle.Unlock()
-
-	if onlyDelivered(outcomes) && len(reports) == 0 {
-		s.syncSoon()
-	} else {
-		if err := s.sync(); err != nil {
+	for i := range reports {
+		if err := s.arrive(reports[i].Message.ID); err != nil {
+			s.turnAway(reports[:i])
 			return err
 		}
-		if len(files) > 0 {
-			s.removeFiles()
-		}
+	}
+	changes, files, err := s.settleAtOnce(outcomes, reports)
+	if err != nil {
+		s.turnAway(reports)
+		return err
+	}
+	switch {
+	case onlyDelivered(outcomes) && len(reports) == 0:
+		s.syncSoon()
+	case files:
+		err = s.syncAndRemove()
+	default:
+		err = s.sync()
+	}
+	if err != nil {
+		return err
 	}
 	for i := range changes {
 		if c := &changes[i]; c.after.State == spool.StateQueued {
@@ -75,6 +57,49 @@ func (s *Store) Settle(ctx context.Context, outcomes []spool.Outcome, reports []
 		s.tell(r.Message)
 	}
 	return nil
+}
+
+// turnAway gives up the ids of reports that are not stored.
+func (s *Store) turnAway(reports []spool.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range reports {
+		delete(s.arriving, reports[i].Message.ID)
+	}
+}
+
+// settleAtOnce applies outcomes and reports, on the disk and in memory, without
+// syncing: callers that come together are synced together afterwards. It reports
+// whether it leaves body files to be removed.
+func (s *Store) settleAtOnce(outcomes []spool.Outcome, reports []spool.Report) (changes []change, files bool, err error) {
+	b := s.db.NewBatch()
+	defer s.free(b)
+	s.settle.Lock()
+	defer s.settle.Unlock()
+	changes, gone, err := s.apply(b, outcomes)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, r := range reports {
+		body := r.Body
+		if body == nil {
+			body = []byte{}
+		}
+		s.put(b, r.Message, &received{inline: body, size: int64(len(body))})
+	}
+	if err := s.commit(b, pebble.NoSync); err != nil {
+		return nil, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range changes {
+		s.changedLocked(&changes[i])
+	}
+	for _, r := range reports {
+		s.enqueueLocked(r.Message)
+	}
+	s.files = append(s.files, gone...)
+	return changes, len(gone) > 0, nil
 }
 
 func onlyDelivered(outcomes []spool.Outcome) bool {
@@ -95,6 +120,9 @@ func (s *Store) apply(b *pebble.Batch, outcomes []spool.Outcome) (changes []chan
 		o := &outcomes[i]
 		rec := records[o.Ref.ID]
 		if rec == nil {
+			if s.isArriving(o.Ref.ID) {
+				return nil, nil, spool.ErrNotFound
+			}
 			if rec, err = s.readRecord(o.Ref.ID); err != nil {
 				return nil, nil, err
 			}
@@ -148,7 +176,8 @@ func (s *Store) replace(b *pebble.Batch, c *change) {
 }
 
 // noneLeft reports whether every recipient but those in ended has reached a
-// terminal state.
+// terminal state. One whose record is damaged has not: what is left of the message
+// stays.
 func (s *Store) noneLeft(id spool.QueueID, recipients int, ended map[int]bool) (bool, error) {
 	if len(ended) == recipients {
 		return true, nil
@@ -158,13 +187,13 @@ func (s *Store) noneLeft(id spool.QueueID, recipients int, ended map[int]bool) (
 			continue
 		}
 		x, err := s.readRecipient(spool.Ref{ID: id, Index: i})
-		if errors.Is(err, spool.ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, spool.ErrNotFound):
+		case damaged(err):
+			return false, nil
+		case err != nil:
 			return false, err
-		}
-		if !x.State.Terminal() {
+		case !x.State.Terminal():
 			return false, nil
 		}
 	}
@@ -175,25 +204,12 @@ func (s *Store) noneLeft(id spool.QueueID, recipients int, ended map[int]bool) (
 func (s *Store) erase(b *pebble.Batch, id spool.QueueID, rec *record) {
 	b.Delete(messageKey(id), nil)
 	if !rec.bodyInFile {
-		b.Delete(bodyKey(id), nil)
+		// The size tells Pebble how much a compaction of this range gives back.
+		b.DeleteSized(bodyKey(id), uint32(rec.bodySize), nil)
 	}
 	for i := range rec.recipients {
 		b.Delete(recipientKey(spool.Ref{ID: id, Index: i}), nil)
 	}
-}
-
-// putReports adds the notifications to b. The caller holds settle.
-func (s *Store) putReports(b *pebble.Batch, reports []spool.Report) error {
-	for _, r := range reports {
-		body := r.Body
-		if body == nil {
-			body = []byte{}
-		}
-		if err := s.put(b, r.Message, &received{inline: body, size: int64(len(body))}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // changedLocked brings the order of service up to date.
