@@ -48,6 +48,8 @@ type Report struct {
 	BodySize   int64     // octets of Body, or more; 0: unknown
 	ReturnFull bool      // RET=FULL was asked for; RFC 3461 §4.3
 	UTF8       bool      // the original was sent by SMTPUTF8; RFC 6531
+
+	Human string // the part for people, as Parse found it; Compose writes its own
 }
 
 // Recipient is one recipient that a report tells of.
