@@ -2,11 +2,13 @@ package explain
 
 import (
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/smtp"
 )
 
 // Facts are what is known of a case beside its text. Any may be missing.
@@ -24,7 +26,7 @@ type Facts struct {
 
 // fill returns the facts as the catalogue's texts want them.
 func (f Facts) fill() cause.Facts {
-	c := cause.Facts{User: f.User, Recipient: f.Recipient, Sender: f.Sender}
+	c := cause.Facts{User: f.User, Recipient: f.Recipient, Sender: f.Sender, Domain: smtp.Path(f.Recipient).Domain()}
 	c.Host, _, _ = strings.Cut(f.Host, " ")
 	if host, port, err := net.SplitHostPort(c.Host); err == nil {
 		c.Host, c.Port = host, port
@@ -32,8 +34,77 @@ func (f Facts) fill() cause.Facts {
 	if f.Port != 0 {
 		c.Port = strconv.Itoa(f.Port)
 	}
-	if i := strings.LastIndexByte(f.Recipient, '@'); i >= 0 {
-		c.Domain = f.Recipient[i+1:]
-	}
 	return c
+}
+
+// serverSigns stand in the logs and bounces of mail servers.
+var serverSigns = []string{
+	"status=deferred", "status=bounced", "status=sent", "dsn=", "diagnostic-code:", "final-recipient:", "reporting-mta:", " said: ",
+	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "== ", "** ", "defer (",
+	"could not be delivered", "your message wasn't delivered", "undeliverable", "delivery has failed", "delivery to the following recipient",
+	"did not reach", "was not delivered to", "mailer-daemon", "r=dnslookup", "t=remote_smtp", "(in reply to",
+}
+
+// submissionServers are hosts that only clients speak to: where a log names one,
+// its writer is the client.
+var submissionServers = regexp.MustCompile(`\b(?:smtp\.(?:gmail|office365|mail\.yahoo|zoho|fastmail|sendgrid|mailgun|yandex|qq|163|gmx|aol|ionos)\.|smtp-mail\.outlook\.|smtp-relay\.|email-smtp\.|smtp\.sendgrid|in-v3\.mailjet)|\]:(?:587|465|2525)\b|:(?:587|465)[: ]`)
+
+// of returns f with what the text tells of its own surroundings.
+func (f Facts) of(text string) Facts {
+	if f.Stage == evidence.StageBounce {
+		f.FromServer = true
+	}
+	if len(text) > maxPassage {
+		text = text[:maxPassage]
+	}
+	flat := lower(text)
+	if !f.FromServer {
+		for _, s := range serverSigns {
+			if strings.Contains(flat, s) {
+				f.FromServer = true
+				break
+			}
+		}
+	}
+	if f.Stage != evidence.StageBounce && submissionServers.MatchString(flat) {
+		f.FromServer = false
+	}
+	return f
+}
+
+// innerSigns tell at which stage a server said what a log, a bounce or a client
+// repeats.
+var innerSigns = []struct {
+	word  string
+	stage evidence.Stage
+}{
+	{"in reply to rcpt to", evidence.StageRcpt}, {"in reply to end of data", evidence.StagePostData}, {"in reply to mail from", evidence.StageMail},
+	{"in reply to data", evidence.StageData}, {"in reply to helo", evidence.StageEHLO}, {"in reply to ehlo", evidence.StageEHLO},
+	{"after rcpt to", evidence.StageRcpt}, {"after mail from", evidence.StageMail}, {"after end of data", evidence.StagePostData},
+	{"after initial connection", evidence.StageGreeting}, {"command: 'rcpt", evidence.StageRcpt}, {"command: 'mail", evidence.StageMail},
+	{"command: 'auth", evidence.StageAuth}, {"command: 'data'", evidence.StagePostData}, {"does not like recipient", evidence.StageRcpt},
+	{"but sender was rejected", evidence.StageMail}, {"failed after i sent the message", evidence.StagePostData}, {"my name was rejected", evidence.StageEHLO},
+	{"sasl authentication failed", evidence.StageAuth}, {"invalid login", evidence.StageAuth}, {"smtpauthenticationerror", evidence.StageAuth},
+	{"authenticationfailedexception", evidence.StageAuth}, {"smtprecipientsrefused", evidence.StageRcpt}, {"smtpsenderrefused", evidence.StageMail},
+	{"smtpdataerror", evidence.StagePostData},
+}
+
+// inner returns the stage of the conversation at which the failure was, or "".
+func (f Facts) inner(whole *passage) evidence.Stage {
+	switch f.Stage {
+	case "", evidence.StageBounce, evidence.StageClient:
+	default:
+		return f.Stage
+	}
+	for _, s := range innerSigns {
+		if strings.Contains(whole.all, s.word) {
+			return s.stage
+		}
+	}
+	return ""
+}
+
+// setting returns where the text comes from.
+func (f Facts) setting(whole *passage) setting {
+	return setting{stage: f.inner(whole), fromServer: f.FromServer, fromClient: f.Stage == evidence.StageClient, unknown: f.Stage == "" && !f.FromServer}
 }

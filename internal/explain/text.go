@@ -1,93 +1,124 @@
 package explain
 
 import (
+	"errors"
 	"strings"
+
+	"github.com/wellsent/wellsent/internal/dsn"
+	"github.com/wellsent/wellsent/internal/evidence"
 )
 
-// maxText is how much of a text is read, in octets: 10 MiB.
-const maxText = 10 << 20
+// Bounds of what is read of one text.
+const (
+	maxText    = 10 << 20  // octets
+	maxBounce  = 256 << 10 // octets of a text that is no report which are looked at
+	maxReplies = 12        // replies in it which are judged each by itself
+)
 
-// maxLines bounds how many lines of a text are looked at one by one for the one
-// that speaks of a failure.
-const maxLines = 20000
-
-// Text explains a pasted text, a log line or a transcript. It returns one finding;
-// its cause is "" when the text is no mail failure.
+// Text names what a pasted text, a line of a log, a transcript or a bounce tells
+// of. A report in the form of RFC 3464 has one finding for each recipient that
+// failed or is delayed, anything else one finding; its Cause is "" when the text is
+// no failure of mail. No more than 10 MiB are read.
 func Text(text string, f Facts) []Finding {
 	if len(text) > maxText {
 		text = text[:maxText]
 	}
-	text = clean(text)
-	if !f.FromServer && serverLog(text) {
-		f.FromServer = true
+	if found := report(text, f); len(found) > 0 {
+		return found
 	}
-	x := line(text, f)
-	if strings.Count(text, "\n") > 3 {
-		x = best(text, x, f)
-	}
-	return []Finding{x}
+	return []Finding{one(text, f)}
 }
 
-// best looks for the line of a long text that says most: a sure cause in one line
-// beats words that stand far apart.
-func best(text string, whole Finding, f Facts) Finding {
-	n := 0
-	for l := range strings.Lines(text) {
-		if n++; n > maxLines {
-			break
-		}
-		if r := replyIn(l); r.Code >= 400 {
-			if x := line(l, f); x.Cause != "" && x.Confidence != Possible {
-				return x
-			}
-		}
+// report explains a report in the form of RFC 3464; nil for any other text.
+func report(text string, f Facts) []Finding {
+	if !strings.Contains(text, "-Recipient") && !strings.Contains(text, "-recipient") {
+		return nil
 	}
-	return whole
-}
-
-// clean takes off what copying adds: quote marks, line ends of another system,
-// colour codes.
-func clean(s string) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n")
-	if strings.IndexByte(s, 0x1b) >= 0 {
-		s = withoutColour(s)
+	r, err := dsn.Parse(strings.NewReader(text))
+	if errors.Is(err, dsn.ErrNotReport) {
+		r, err = dsn.ParseStatus(text)
 	}
-	var b strings.Builder
-	b.Grow(len(s))
-	for l := range strings.Lines(s) {
-		t := strings.TrimLeft(l, " \t")
-		for strings.HasPrefix(t, "> ") || strings.HasPrefix(t, ">>") {
-			t = t[1:]
-			t = strings.TrimLeft(t, " ")
-		}
-		b.WriteString(t)
+	if err != nil {
+		return nil
 	}
-	return b.String()
-}
-
-// withoutColour removes ANSI escape sequences.
-func withoutColour(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != 0x1b {
-			b.WriteByte(s[i])
+	f.FromServer = true
+	if f.Stage == "" {
+		f.Stage = evidence.StageBounce
+	}
+	var found []Finding
+	for i := range r.Recipients {
+		x := &r.Recipients[i]
+		if x.Action == dsn.Delivered || x.Action == dsn.Relayed || x.Action == dsn.Expanded {
 			continue
 		}
-		if i+1 < len(s) && s[i+1] == '[' {
-			for i += 2; i < len(s) && (s[i] < '@' || s[i] > '~'); i++ {
-			}
-		}
+		found = append(found, reported(r, x, f))
 	}
-	return b.String()
+	return found
 }
 
-// serverLog reports whether text is a line of a mail server's log or a bounce.
-func serverLog(text string) bool {
-	lower := strings.ToLower(text[:min(len(text), 64<<10)])
-	for _, sign := range []string{"status=deferred", "status=bounced", "final-recipient:", "diagnostic-code:", "defer (", "== ", "postfix/smtp", "mail delivery system"} {
-		if strings.Contains(lower, sign) {
-			return true
+// reported explains what a report says of one recipient.
+func reported(r *dsn.Report, x *dsn.Recipient, f Facts) Finding {
+	f.Recipient = x.Final
+	if f.Host == "" {
+		f.Host = x.RemoteMTA
+	}
+	said := x.Diagnostic
+	if !x.Status.IsZero() {
+		said += "\n(" + x.Status.String() + ")"
+	}
+	best := one(said, f)
+	if best.Cause == "" || best.Confidence == Possible {
+		// The words for people say more than the codes at some servers.
+		if human := one(r.Human, f); human.Cause != "" && human.Confidence != Possible {
+			best = human
 		}
 	}
-	return false
+	best.Recipient = x.Final
+	return best
+}
+
+// one explains a text as one failure.
+func one(text string, f Facts) Finding {
+	text = readable(text)
+	f = f.of(text)
+	if len(text) > maxBounce {
+		text = text[:maxBounce]
+	}
+	text = withoutOriginal(text)
+	var passages []*passage
+	for _, r := range replies(text, maxReplies) {
+		passages = append(passages, newPassage(r))
+	}
+	whole := newPassage(text)
+	if len(passages) != 1 || len(passages[0].shown) < len(strings.TrimSpace(text)) {
+		passages = append(passages, whole)
+	}
+	return judge(passages, whole, f)
+}
+
+// readable takes out what copying adds: escape sequences of terminals, quote
+// marks before each line, line ends of another system.
+func readable(s string) string {
+	if strings.IndexByte(s, 0x1b) >= 0 {
+		s = aColour.ReplaceAllString(s, "")
+	}
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	if strings.HasPrefix(s, "> ") {
+		s = strings.ReplaceAll(s[2:], "\n> ", "\n")
+	}
+	return s
+}
+
+// withoutOriginal cuts a bounce off where the returned message begins: what it
+// says of itself proves nothing.
+func withoutOriginal(s string) string {
+	for _, mark := range []string{
+		"\n------ This is a copy of", "\n--- Below this line is a copy of", "\n   ----- Original message follows", "\n----- Original message -----",
+		"\nContent-Type: message/rfc822", "\nContent-Type: text/rfc822-headers", "\n--- The header of the original message", "\nOriginal message headers:",
+	} {
+		if i := strings.Index(s, mark); i > 0 {
+			s = s[:i]
+		}
+	}
+	return s
 }

@@ -1,0 +1,158 @@
+package explain
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/evidence"
+)
+
+var aColour = regexp.MustCompile("\x1b\\[[0-9;]*[a-zA-Z]")
+
+// judge names the failure that passages tell of. They come in the order in which
+// they count; whole is all there is, for what must be known of the surroundings.
+//
+// The ladder: words, of which the weightiest win; what an enhanced status code
+// says; vague words; what the digits say. On the lower rungs the earlier passage
+// wins.
+func judge(passages []*passage, whole *passage, f Facts) Finding {
+	c := f.setting(whole)
+	stage := c.stage
+	var best candidate
+	for i, p := range passages {
+		bonus := 0
+		if p != whole {
+			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
+		}
+		best.search(compiled().signs, p, p.all, c, bonus+signBonus, f)
+		best.search(compiled().words, p, p.prose, c, bonus, f)
+	}
+	if best.rule != nil {
+		return best.finding(Certain, f)
+	}
+	for _, p := range passages {
+		if id, alt := byEnhanced(p, stage, f); id != "" {
+			return named(id, alt, Likely, p, p.reply.Enhanced.String(), f)
+		}
+	}
+	if f.Stage != "" || aboutMail(whole) {
+		for _, p := range passages {
+			var vague candidate
+			if vague.search(compiled().hints, p, p.prose, c, 0, f); vague.rule != nil {
+				return vague.finding(Possible, f)
+			}
+		}
+	}
+	for _, p := range passages {
+		if id, alt := byDigits(p.reply.Code, stage); id != "" {
+			return named(id, alt, Possible, p, "", f)
+		}
+	}
+	return none()
+}
+
+// What weighs beside the words, in octets of words.
+const (
+	replyBonus  = 8  // the words are in what a server said
+	signBonus   = 6  // they mean one thing only
+	agreedBonus = 10 // the enhanced status code says the same
+	guessMalus  = 4  // whether they belong to this stage is not known
+	keyBonus    = 30 // they decide
+	weakMalus   = 30 // they are common
+)
+
+// setting is where a text comes from.
+type setting struct {
+	stage      evidence.Stage // of the conversation, "" when it is not known
+	fromServer bool           // a server's log or bounce
+	fromClient bool           // a client's own message
+	unknown    bool           // nothing is known
+}
+
+// candidate is the weightiest rule so far.
+type candidate struct {
+	rule   *matcher
+	weight int
+	p      *passage
+	proof  string
+}
+
+// search tries all rules on a passage, of which text is the form that counts.
+func (c *candidate) search(rules []matcher, p *passage, text string, ctx setting, bonus int, f Facts) {
+	coded, _ := byEnhanced(p, ctx.stage, f)
+	for i := range rules {
+		m := &rules[i]
+		fits, known := m.fits(ctx)
+		if !fits {
+			continue
+		}
+		proof, weight, ok := m.holds(p, text)
+		if !ok {
+			continue
+		}
+		weight += bonus
+		if !known {
+			weight -= guessMalus
+		}
+		switch {
+		case m.key:
+			weight += keyBonus
+		case m.weak:
+			weight -= weakMalus
+		}
+		if m.id == coded || m.between == coded && coded != "" {
+			weight += agreedBonus
+		}
+		if c.rule == nil || weight > c.weight {
+			*c = candidate{m, weight, p, proof}
+		}
+	}
+}
+
+// finding makes the finding of the rule that won.
+func (c *candidate) finding(sure Confidence, f Facts) Finding {
+	m := c.rule
+	if len(m.alt) > 0 && sure == Certain {
+		sure = Likely
+	}
+	id := m.id
+	if f.FromServer && m.between != "" {
+		id = m.between
+	}
+	return named(id, m.alt, sure, c.p, c.proof, f)
+}
+
+// named makes the finding of a cause that p shows; word is what in p shows it.
+func named(id cause.ID, alt []cause.ID, sure Confidence, p *passage, word string, f Facts) Finding {
+	x := known(id, f, p.reply.Code, p.all)
+	x.Confidence = sure
+	x.Proof = append(x.Proof, quote(p.shown, word))
+	for _, a := range alt {
+		if a != id {
+			x.Alternatives = append(x.Alternatives, a)
+		}
+	}
+	return x
+}
+
+// none is the finding of a text that is no failure of mail.
+func none() Finding {
+	return Finding{Proof: []string{}, Alternatives: []cause.ID{}, Do: []string{}}
+}
+
+// mailWords are words of which one stands in nearly every text about mail.
+var mailWords = []string{"smtp", "mail", "recipient", "sender", "message", "mx", "relay", "spam", "tls", "@", "helo", "rcpt", "postmaster", "delivery", "auth", "starttls"}
+
+// aboutMail reports whether p speaks of mail at all.
+func aboutMail(p *passage) bool {
+	if p.reply.Code != 0 || len(p.enhanced) > 0 {
+		return true
+	}
+	for _, w := range mailWords {
+		if strings.Contains(p.all, w) {
+			return true
+		}
+	}
+	return false
+}
