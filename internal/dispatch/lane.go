@@ -23,7 +23,6 @@ const (
 	startConcurrency = 5  // conversations a lane begins with
 	hostConnections  = 50 // conversations with one smart host, where its route sets no bound
 	mxConnections    = 20 // conversations with the hosts of one domain
-	keptPauses       = 64 // pauses that a lane's record remembers
 )
 
 // recordVersion is the version of a lane's record. 1: the first.
@@ -34,8 +33,10 @@ type health struct {
 	Version  int              `json:"version"`
 	State    string           `json:"state"`
 	Since    time.Time        `json:"since"`
-	Next     time.Time        `json:"next"`     // the next probe; zero when open
-	Failures int              `json:"failures"` // probes that failed in a row
+	Next     time.Time        `json:"next"`             // the next probe; zero when open
+	Failures int              `json:"failures"`         // probes that failed in a row
+	Gap      time.Duration    `json:"gap,omitempty"`    // between messages while slow
+	Proven   string           `json:"proven,omitempty"` // the settings by which something was last delivered; see settings
 	Finding  *explain.Finding `json:"finding,omitempty"`
 	Reply    string           `json:"reply,omitempty"`
 	Detail   string           `json:"detail,omitempty"`
@@ -86,6 +87,16 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
+// settings names the hosts and the login of r. What a lane has learned by one set
+// of them says nothing about another.
+func settings(r *route.Route) string {
+	s := r.User
+	for _, v := range r.Via {
+		s += " " + v.String()
+	}
+	return s
+}
+
 // admission is whether one more message may be tried.
 type admission struct {
 	ok    bool
@@ -130,22 +141,32 @@ func (l *lane) admitLocked(now time.Time, r *route.Route) admission {
 }
 
 // spendLocked counts a message that is being tried.
-func (l *lane) spendLocked(r *route.Route, recipients int) {
+func (l *lane) spendLocked(now time.Time, r *route.Route, recipients int) {
 	if r.Pace.PerMinute > 0 {
 		l.tokens--
+	}
+	if l.health.State == laneSlow {
+		l.health.Next = now.Add(l.health.Gap)
 	}
 	l.health.Sent += recipients
 }
 
-// wentWellLocked notes a conversation that worked; it reports whether the lane
-// was not open before.
-func (l *lane) wentWellLocked(now time.Time, r *route.Route) (changed bool) {
-	l.concurrency = min(bound(r), l.concurrency+1/l.concurrency)
-	if l.health.State == laneOpen {
-		return false
+// wentWellLocked notes a conversation that worked, and whether it delivered
+// something; it reports whether the lane's record is to be written.
+func (l *lane) wentWellLocked(now time.Time, r *route.Route, delivered bool) (changed bool) {
+	h := &l.health
+	if delivered && h.Proven != settings(r) {
+		h.Proven, changed = settings(r), true
 	}
-	if l.health.State == laneSlow && now.Before(l.health.Next) {
-		return false
+	switch h.State {
+	case laneOpen:
+		l.concurrency = min(bound(r), l.concurrency+1/l.concurrency)
+		return changed
+	case laneSlow:
+		h.Failures = 0
+		if h.Gap = time.Duration(gapShrink * float64(h.Gap)); h.Gap >= shortGap {
+			return changed
+		}
 	}
 	l.openLocked(now)
 	return true
@@ -154,31 +175,43 @@ func (l *lane) wentWellLocked(now time.Time, r *route.Route) (changed bool) {
 // openLocked makes the lane open.
 func (l *lane) openLocked(now time.Time) {
 	h := &l.health
-	if n := len(h.Pauses); n > 0 && h.Pauses[n-1].Until.IsZero() {
-		h.Pauses[n-1].Until = now
-	}
-	h.State, h.Since, h.Next, h.Failures, h.Finding, h.Reply, h.Detail = laneOpen, now, time.Time{}, 0, nil, "", ""
+	endPause(h.Pauses, now)
+	h.State, h.Since, h.Next, h.Failures, h.Gap, h.Finding, h.Reply, h.Detail = laneOpen, now, time.Time{}, 0, 0, nil, "", ""
 }
 
-// troubleLocked notes a failure that concerns the whole lane.
-func (l *lane) troubleLocked(now time.Time, state string, wait time.Duration, t *trouble) {
+// troubleLocked notes a failure that concerns the whole lane. It reports false
+// where the lane knew: a conversation that was under way when its state changed.
+func (l *lane) troubleLocked(now time.Time, state string, t *trouble) bool {
 	h := &l.health
+	if now.Before(h.Next) && (h.State == state || h.State == lanePaused) {
+		return false
+	}
 	if h.State != state {
-		if n := len(h.Pauses); h.State == lanePaused && n > 0 && h.Pauses[n-1].Until.IsZero() {
-			h.Pauses[n-1].Until = now
-		}
-		h.State, h.Since, h.Failures = state, now, 0
+		endPause(h.Pauses, now)
 		if state == lanePaused {
-			if len(h.Pauses) == keptPauses {
-				h.Pauses = h.Pauses[1:]
-			}
-			h.Pauses = append(h.Pauses, pause{From: now})
+			h.Pauses = addPause(h.Pauses, now)
 		}
+		h.State, h.Since, h.Failures, h.Gap = state, now, 0, 0
+	}
+	if state == laneSlow {
+		h.Gap = min(longGap, max(firstGap, 2*h.Gap))
 	}
 	l.concurrency = max(1, l.concurrency/2)
 	h.Failures++
-	h.Next = now.Add(wait)
 	h.Finding, h.Reply, h.Detail = &t.finding, t.reply, t.detail
+	return true
+}
+
+// waitLocked returns how long a lane in trouble waits; random is in [0, 1).
+func (l *lane) waitLocked(retry []time.Duration, random float64) time.Duration {
+	switch n := l.health.Failures; l.health.State {
+	case lanePaused:
+		return after(pauses, n) // on the minute: a login more would cost its budget
+	case laneSlow:
+		return spread(after(rests, n), random)
+	default:
+		return min(maxProbe, spread(after(retry, n), random))
+	}
 }
 
 // trouble is why a lane is not open.

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/spool"
@@ -28,10 +29,13 @@ func (d *Dispatcher) overdue(ctx context.Context) {
 				break
 			}
 			for _, m := range late {
-				if err := d.settle(ctx, d.late(m, time.Now())); err != nil {
+				s := d.late(m, time.Now())
+				if err := d.settle(ctx, s); err != nil {
 					d.o.Store.Release(m)
 					d.log.Error("settle", "queue_id", string(m.ID), "error", err)
+					continue
 				}
+				d.tell(s)
 			}
 		}
 	}
@@ -48,18 +52,12 @@ func (d *Dispatcher) late(m *spool.Message, now time.Time) *settlement {
 		if !x.ExpireAt.IsZero() && !x.ExpireAt.After(now) {
 			l := d.lane(x.Destination)
 			l.mu.Lock()
-			stood := paused(l.health.Pauses, m.Envelope.Received, now)
-			isPaused := l.health.State == lanePaused
+			pauses := slices.Clone(l.health.Pauses)
 			l.mu.Unlock()
-			life := x.ExpireAt.Sub(m.Envelope.Received) // as extended before
-			switch used := now.Sub(m.Envelope.Received) - stood; {
-			case isPaused && used < life:
-				o.ExpireAt = now.Add(max(time.Minute, d.o.ExpireAfter-used))
-			case used < d.o.ExpireAfter && stood > 0:
-				o.ExpireAt = now.Add(d.o.ExpireAfter - used)
-			case isPaused:
-				o.ExpireAt = now.Add(time.Hour) // nothing expires by our own fault
-			default:
+			expiry := effectiveExpiry(life{received: m.Envelope.Received, expireAt: x.ExpireAt, most: d.o.ExpireAfter, pauses: pauses}, now)
+			if expiry.After(now) {
+				o.ExpireAt = expiry
+			} else {
 				o.State = spool.StateExpired
 				v.action = ActFail
 			}

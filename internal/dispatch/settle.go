@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
@@ -22,6 +23,7 @@ type settlement struct {
 	trouble  *trouble // what concerns the whole lane; nil: nothing
 	action   Action   // for the lane: ActDown, ActPause, ActThrottle; "" for none
 	well     bool     // the conversation worked
+	proof    bool     // it delivered something
 }
 
 // verdict is why a recipient's state changes.
@@ -38,6 +40,9 @@ type verdict struct {
 func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *deliver.Result, began time.Time) *settlement {
 	now := time.Now()
 	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted}
+	l.mu.Lock()
+	proven := l.health.Proven == settings(r)
+	l.mu.Unlock()
 	by := make(map[int]*deliver.Outcome, len(result.Outcomes))
 	for i := range result.Outcomes {
 		by[result.Outcomes[i].Index] = &result.Outcomes[i]
@@ -49,11 +54,14 @@ func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *de
 			o = &deliver.Outcome{Index: x.Index, Status: deliver.Deferred, Err: result.Trouble, Finding: result.Finding}
 		}
 		v := verdict{recipient: *x, finding: o.Finding, relayed: o.Relayed, final: r.Via[0].Scheme == route.SchemeSandbox}
-		v.action = decide(factsOf(o, r))
+		f := factsOf(o, r)
+		f.proven = proven
+		v.action = decide(f)
+		s.proof = s.proof || v.action == ActDeliver
 		v.attempt = attemptOf(o, began)
 		out := spool.OutcomeOf(m.ID, x)
 		out.Last = v.attempt
-		d.apply(&out, v.action, l, now)
+		d.apply(&out, v.action, now)
 		s.outcomes = append(s.outcomes, out)
 		s.verdicts = append(s.verdicts, v)
 		s.note(&v)
@@ -66,7 +74,7 @@ func factsOf(o *deliver.Outcome, r *route.Route) facts {
 	scheme := r.Via[0].Scheme
 	f := facts{status: o.Status, smartHost: scheme == route.SchemeSMTP || scheme == route.SchemeSMTPS, code: o.Reply.Code}
 	if o.Err != nil {
-		f.stage, f.origin, f.cause = o.Err.Stage, o.Err.Origin, o.Err.Cause
+		f.stage, f.origin, f.scope, f.cause = o.Err.Stage, o.Err.Origin, o.Err.Scope, o.Err.Cause
 		if f.code == 0 {
 			f.code = o.Err.Reply.Code
 		}
@@ -102,7 +110,7 @@ func attemptOf(o *deliver.Outcome, at time.Time) *spool.Attempt {
 }
 
 // apply makes o what the action asks for.
-func (d *Dispatcher) apply(o *spool.Outcome, a Action, l *lane, now time.Time) {
+func (d *Dispatcher) apply(o *spool.Outcome, a Action, now time.Time) {
 	switch a {
 	case ActDeliver:
 		o.State = spool.StateDelivered
@@ -112,14 +120,11 @@ func (d *Dispatcher) apply(o *spool.Outcome, a Action, l *lane, now time.Time) {
 	case ActHoldSender:
 		o.State = spool.StateHeld
 		o.Attempts++
-	case ActDefer, ActDown, ActUncertain:
+	case ActDefer, ActUncertain:
 		o.State = spool.StateQueued
 		o.Attempts++
-		o.Next = now.Add(spread(after(d.o.Retry, o.Attempts)))
-	case ActThrottle:
-		o.State = spool.StateQueued
-		o.Next = now.Add(spread(throttleWait))
-	case ActPause:
+		o.Next = now.Add(spread(after(d.o.Retry, o.Attempts), rand.Float64()))
+	case ActThrottle, ActDown, ActPause:
 		o.State = spool.StateQueued // due as it was: the lane waits, not the message
 	}
 }
@@ -134,8 +139,8 @@ func (s *settlement) note(v *verdict) {
 	s.trouble = &trouble{finding: v.finding, reply: v.attempt.Reply, detail: v.attempt.Detail}
 }
 
-// settle writes a settlement with the notifications that follow from it, and
-// tells the log and the hooks.
+// settle writes a settlement with the notifications that follow from it. The
+// caller tells of it when the lane is what it will be.
 func (d *Dispatcher) settle(ctx context.Context, s *settlement) error {
 	reports, err := d.reports(ctx, s)
 	if err != nil {
@@ -144,11 +149,15 @@ func (d *Dispatcher) settle(ctx context.Context, s *settlement) error {
 	if err := d.o.Store.Settle(ctx, s.outcomes, reports); err != nil {
 		return err
 	}
-	for i := range s.outcomes {
-		d.tell(s, i)
-	}
 	d.settled(s)
 	return nil
+}
+
+// tell tells the log and the hooks of a settlement.
+func (d *Dispatcher) tell(s *settlement) {
+	for i := range s.outcomes {
+		d.tellOutcome(s, i)
+	}
 }
 
 // The messages of the log, one line an outcome.
@@ -162,8 +171,8 @@ var logged = map[spool.State]string{
 	spool.StateCancelled: "cancelled",
 }
 
-// tell writes the line of one outcome.
-func (d *Dispatcher) tell(s *settlement, i int) {
+// tellOutcome writes the line of one outcome.
+func (d *Dispatcher) tellOutcome(s *settlement, i int) {
 	o, v := &s.outcomes[i], &s.verdicts[i]
 	x := v.recipient
 	x.Apply(o)
@@ -178,8 +187,8 @@ func (d *Dispatcher) tell(s *settlement, i int) {
 			if a.Unsure {
 				args = append(args, "unsure", "the line died after the message was sent: it may have been accepted, and may be sent twice")
 			}
-			if x.State == spool.StateQueued {
-				args = append(args, "next", x.Next.Format(time.RFC3339))
+			if next := d.entry(s.message, &x).NextAttempt; next != nil {
+				args = append(args, "next", next.Format(time.RFC3339))
 			}
 		}
 		if s.took > 0 {
@@ -196,47 +205,38 @@ func (d *Dispatcher) tell(s *settlement, i int) {
 	}
 }
 
+// stateAfter is the state of a lane after what concerns all of it.
+var stateAfter = map[Action]string{ActThrottle: laneSlow, ActDown: laneDown, ActPause: lanePaused}
+
 // laneAfter draws the consequences of a settlement for the lane. It reports false
 // when the worker is to end.
 func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *settlement) bool {
 	now := time.Now()
 	l.mu.Lock()
-	changed, goOn := false, true
-	switch {
-	case s.action == ActDown || s.action == ActPause:
+	before, changed, goOn := l.health.State, false, true
+	switch state, ok := stateAfter[s.action]; {
+	case ok:
 		goOn = false
-		state, wait := laneDown, min(maxProbe, spread(after(d.o.Retry, l.health.Failures+1)))
-		if s.action == ActPause {
-			n := 1
-			if l.health.State == lanePaused {
-				n = l.health.Failures + 1
-			}
-			state, wait = lanePaused, after(pauses, n)
+		if changed = l.troubleLocked(now, state, s.trouble); changed {
+			l.health.Next = now.Add(l.waitLocked(d.o.Retry, rand.Float64()))
 		}
-		if l.health.State == state && now.Before(l.health.Next) || l.health.State == lanePaused && state == laneDown && now.Before(l.health.Next) {
-			break // a conversation that was under way when the lane's state changed
-		}
-		l.troubleLocked(now, state, wait, s.trouble)
-		changed = true
-	case s.action == ActThrottle:
-		goOn = false
-		changed = l.health.State != laneSlow
-		l.troubleLocked(now, laneSlow, spread(throttleWait), s.trouble)
 	case s.well:
-		changed = l.wentWellLocked(now, r)
+		changed = l.wentWellLocked(now, r, s.proof)
+		goOn = l.health.State == laneOpen
 	}
+	tell := changed && (before != l.health.State || !goOn && l.health.State != laneSlow)
 	save := changed || r.Pace.RecipientsPerDay > 0 && l.health.Sent%saveSentEvery < len(s.outcomes)
 	next := l.health.Next
 	l.mu.Unlock()
 	if save {
 		d.saveLane(ctx, l)
 	}
-	if changed {
+	if tell {
 		d.tellLane(l)
 	}
 	if !goOn {
 		d.planAt(l, next)
-	} else if changed {
+	} else if before != laneOpen {
 		d.signal(l) // the lane is open again: more than one may go
 	}
 	return goOn
@@ -275,8 +275,8 @@ func (d *Dispatcher) noRoute(ctx context.Context, l *lane) {
 		Do:    []string{"Add a [[route]] whose recipients match this mail to the configuration and reload it (SIGHUP).", "Or remove the mail: wellsent queue cancel --lane " + string(l.name)}}
 	l.mu.Lock()
 	changed := l.health.State != lanePaused
-	if changed || !now.Before(l.health.Next) {
-		l.troubleLocked(now, lanePaused, after(pauses, 1), &trouble{finding: f, detail: f.Proof[0]})
+	if l.troubleLocked(now, lanePaused, &trouble{finding: f, detail: f.Proof[0]}) {
+		l.health.Next = now.Add(unrouted)
 	}
 	next := l.health.Next
 	l.mu.Unlock()

@@ -1,9 +1,6 @@
 package dispatch
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
 // DefaultRetry is the timetable of attempts, with the time since the first in
 // the margin.
@@ -18,16 +15,41 @@ var DefaultRetry = []time.Duration{
 	4 * time.Hour,    // 7:53  and so on
 }
 
-// pauses is when a paused lane is tried again. Few enough for the budget of wrong
-// logins that providers allow before they lock an account.
-var pauses = []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
+// pauses is when a paused lane is tried again, alone. Few enough for the budget
+// of wrong logins that providers allow before they lock an account.
+var pauses = []time.Duration{
+	5 * time.Minute,
+	15 * time.Minute,
+	30 * time.Minute,
+	1 * time.Hour, // and so on
+}
+
+// rests is how long a lane rests when it was told to go slower, by how often in a
+// row. Providers count by the minute or by the hour.
+var rests = []time.Duration{
+	1 * time.Minute,
+	2 * time.Minute,
+	5 * time.Minute,
+	15 * time.Minute,
+	30 * time.Minute, // and so on
+}
 
 // maxProbe bounds the wait of a lane that is down: mail that has just come in
-// should not wait for hours because older mail has failed for days.
-const maxProbe = 15 * time.Minute
+// should not wait for hours because older mail has failed for days. RFC 5321
+// §4.5.4.1 names it as the least wait in the long run.
+const maxProbe = 30 * time.Minute
 
-// throttleWait is how long a throttled lane rests at least.
-const throttleWait = time.Minute
+// unrouted is how often a lane that no route takes any more is looked at.
+const unrouted = time.Minute
+
+// The pace of a lane that was told to go slower: one message at a time and a gap
+// between them, which doubles when it is told again and shrinks on success.
+const (
+	firstGap  = time.Second
+	longGap   = time.Minute
+	shortGap  = 100 * time.Millisecond // below it the lane is open again
+	gapShrink = 0.8
+)
 
 // jitter is the part by which waits are spread, so that mail that failed together
 // is not tried together.
@@ -38,31 +60,7 @@ func after(table []time.Duration, n int) time.Duration {
 	return table[max(0, min(n, len(table))-1)]
 }
 
-// spread varies d by jitter.
-func spread(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()*2-1)*jitter*float64(d))
-}
-
-// pause is one time during which a lane was paused.
-type pause struct {
-	From  time.Time `json:"from"`
-	Until time.Time `json:"until"` // zero: still
-}
-
-// paused returns for how long of the time from a to b a lane was paused.
-func paused(pauses []pause, a, b time.Time) time.Duration {
-	var total time.Duration
-	for _, p := range pauses {
-		from, until := p.From, p.Until
-		if until.IsZero() || until.After(b) {
-			until = b
-		}
-		if from.Before(a) {
-			from = a
-		}
-		if until.After(from) {
-			total += until.Sub(from)
-		}
-	}
-	return total
+// spread varies d by jitter; random is in [0, 1).
+func spread(d time.Duration, random float64) time.Duration {
+	return d + time.Duration((2*random-1)*jitter*float64(d))
 }

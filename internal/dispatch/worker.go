@@ -82,7 +82,7 @@ func (w *worker) next(ctx context.Context) bool {
 		return true
 	}
 	w.l.mu.Lock()
-	w.l.spendLocked(w.route, len(m.Recipients))
+	w.l.spendLocked(now, w.route, len(m.Recipients))
 	w.l.mu.Unlock()
 	return w.attempt(ctx, m)
 }
@@ -176,7 +176,9 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 		return false
 	}
 	settled = true
-	return w.d.laneAfter(ctx, w.l, w.route, s)
+	goOn := w.d.laneAfter(ctx, w.l, w.route, s)
+	w.d.tell(s)
+	return goOn
 }
 
 // rekey moves what is queued under a name that the present routes do not have.
