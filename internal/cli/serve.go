@@ -62,13 +62,13 @@ func newLog(w io.Writer) *slog.Logger {
 func (a *app) serve(ctx context.Context, cfg *config.Config, d *daemon.Daemon, log *slog.Logger) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
+	onTerminal := terminal(a.stderr)   // asked before anything is printed: whoever reads that may hang up at once
 	hangups := make(chan os.Signal, 1) // one that waits stands for all that follow it
 	signal.Notify(hangups, syscall.SIGHUP)
 	if err := a.printServing(cfg, d); err != nil {
 		signal.Stop(hangups)
 		return errors.Join(err, d.Close())
 	}
-	onTerminal := terminal(a.stderr)
 	ended := make(chan struct{})
 	reloader := make(chan struct{})
 	go func() {
