@@ -120,17 +120,19 @@ S: 250-DSN
 	authOffered = "S: 250-AUTH PLAIN LOGIN\nS: 250 HELP\n"
 	loggedIn    = "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 235 2.7.0 ...\n"
 	greeted     = "S: 220 post.example.org ESMTP ...\n"
+	upgraded    = greeted + hello + "S: 250-STARTTLS\nS: 250 HELP\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n"
 )
 
 // ways are the ways to a login: each transcript is played over all of them.
 var ways = []struct {
-	name  string
-	spec  Listener
-	begin string
+	name    string
+	spec    Listener
+	connect string // up to stateConnected, in which mail may be sent
+	begin   string // up to stateGreeted
 }{
-	{"plain", Listener{Kind: smtp.KindSubmission, PlaintextAuth: true}, greeted + hello + "S: 250-STARTTLS\n" + authOffered},
-	{"STARTTLS", Listener{Kind: smtp.KindSubmission}, greeted + hello + "S: 250-STARTTLS\nS: 250 HELP\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n" + hello + authOffered},
-	{"implicit TLS", Listener{Kind: smtp.KindSubmissions}, "T:\n" + greeted + hello + authOffered},
+	{"plain", Listener{Kind: smtp.KindSubmission, PlaintextAuth: true}, greeted, greeted + hello + "S: 250-STARTTLS\n" + authOffered},
+	{"STARTTLS", Listener{Kind: smtp.KindSubmission}, upgraded, upgraded + hello + authOffered},
+	{"implicit TLS", Listener{Kind: smtp.KindSubmissions}, "T:\n" + greeted, "T:\n" + greeted + hello + authOffered},
 }
 
 func TestTranscripts(t *testing.T) {
