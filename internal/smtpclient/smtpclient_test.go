@@ -259,25 +259,34 @@ func loggingIn(user, password string) func(*Options) {
 // one asked for.
 func TestOpen_CertificateForAnotherName(t *testing.T) {
 	server, client := smtptest.TLS(t, "mx.test")
-	near, far := net.Pipe()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	read := make(chan string, 1)
 	go func() {
-		defer far.Close()
-		c := tls.Server(far, server)
+		conn, err := l.Accept()
+		if err != nil {
+			read <- err.Error()
+			return
+		}
+		defer conn.Close()
+		c := tls.Server(conn, server)
 		b := make([]byte, 100)
 		n, _ := c.Read(b) // the handshake fails, and so nothing comes
 		read <- string(b[:n])
 	}()
 	client = client.Clone()
 	client.ServerName = ""
-	c := New(Options{Hostname: "post.test", Host: "other.test", Port: 465, Implicit: true, TLSConfig: client, Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
-		Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
-	err := c.Open(t.Context())
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	c := New(Options{Hostname: "post.test", Host: "other.test", Port: int(at.Port()), Implicit: true, TLSConfig: client, Addresses: []netip.Addr{at.Addr()}})
+	failure := c.Open(t.Context())
 	var name x509.HostnameError
-	if err == nil || err.Stage != evidence.StageTLS || !errors.As(err, &name) {
-		t.Errorf("%v", err)
+	if failure == nil || failure.Stage != evidence.StageTLS || !errors.As(failure, &name) {
+		t.Errorf("%v", failure)
 	}
-	if r := c.Record(err); r.TLS == nil || r.TLS.Verified || len(r.TLS.Chain) == 0 {
+	if r := c.Record(failure); r.TLS == nil || r.TLS.Verified || len(r.TLS.Chain) == 0 {
 		t.Errorf("the record does not show the certificate: %+v", r.TLS)
 	}
 	if s := <-read; s != "" {
