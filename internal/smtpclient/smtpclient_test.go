@@ -215,19 +215,19 @@ func TestOpen_Failures(t *testing.T) {
 		code   int
 		is     error
 	}{
-		{"554 greeting", nil, "S: 554 no service for you\n", evidence.StageGreeting, evidence.OriginRemote, evidence.ScopeHost, 554, nil},
+		{"554 greeting", nil, "S: 554 no service for you\nC: QUIT\n", evidence.StageGreeting, evidence.OriginRemote, evidence.ScopeHost, 554, nil},
 		{"no greeting", nil, "X:\n", evidence.StageGreeting, evidence.OriginNetwork, evidence.ScopeHost, 0, ErrClosed},
 		{"IMAP", nil, "S: * OK IMAP4rev1 ready\n", evidence.StageGreeting, evidence.OriginNetwork, evidence.ScopeHost, 0, nil},
-		{"EHLO and HELO refused", nil, greeting + "C: EHLO post.test\nS: 550 who?\nC: HELO post.test\nS: 550 who?\n", evidence.StageEHLO, evidence.OriginRemote, evidence.ScopeHost, 550, nil},
-		{"STARTTLS not offered", nil, greeting + offers + last, evidence.StageStartTLS, evidence.OriginLocal, evidence.ScopeHost, 0, ErrNoStartTLS},
-		{"STARTTLS not now", nil, greeting + offers + "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\n", evidence.StageStartTLS, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
+		{"EHLO and HELO refused", nil, greeting + "C: EHLO post.test\nS: 550 who?\nC: HELO post.test\nS: 550 who?\nC: QUIT\n", evidence.StageEHLO, evidence.OriginRemote, evidence.ScopeHost, 550, nil},
+		{"STARTTLS not offered", nil, greeting + offers + last + "C: QUIT\n", evidence.StageStartTLS, evidence.OriginLocal, evidence.ScopeHost, 0, ErrNoStartTLS},
+		{"STARTTLS not now", nil, greeting + offers + "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n", evidence.StageStartTLS, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
 		{"something behind STARTTLS", nil, greeting + offers + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\nS: 250 AUTH PLAIN\n", evidence.StageStartTLS, evidence.OriginNetwork, evidence.ScopeHost, 0, ErrInjection},
 		{"plain where TLS is expected", func(o *Options) { o.Implicit = true }, greeting, evidence.StageTLS, evidence.OriginNetwork, evidence.ScopeHost, 0, nil},
-		{"no login offered", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250 mx.test\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthNotOffered},
-		{"no login in the clear", func(o *Options) { o.Policy, o.User, o.Password = TLSNone, "ann", "secret" }, greeting + offers + last, evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthClearText},
-		{"no mechanism in common", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250-mx.test\nS: 250 AUTH NTLM GSSAPI\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, nil},
-		{"wrong password", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 535 5.7.8 no\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeRoute, 535, nil},
-		{"login service fails", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 454 4.7.0 later\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
+		{"no login offered", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250 mx.test\nC: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthNotOffered},
+		{"no login in the clear", func(o *Options) { o.Policy, o.User, o.Password = TLSNone, "ann", "secret" }, greeting + offers + last + "C: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthClearText},
+		{"no mechanism in common", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250-mx.test\nS: 250 AUTH NTLM GSSAPI\nC: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, nil},
+		{"wrong password", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 535 5.7.8 no\nC: QUIT\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeRoute, 535, nil},
+		{"login service fails", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 454 4.7.0 later\nC: QUIT\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
 		{"line dies in the login", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nX:\n", evidence.StageAuth, evidence.OriginNetwork, evidence.ScopeConnection, 0, ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -322,7 +322,7 @@ func TestOpen_LOGINWherePLAINTurnsOutUnknown(t *testing.T) {
 // that is recorded, also where the server repeats them.
 func TestRecord_NeverHoldsACredential(t *testing.T) {
 	c := dial(t, loggingIn("ann", "correct horse"), "T:\n"+greeting+offers+last+
-		"C: AUTH PLAIN AGFubgBjb3JyZWN0IGhvcnNl\nS: 535 5.7.8 AGFubgBjb3JyZWN0IGhvcnNl means correct horse, and that is wrong\n")
+		"C: AUTH PLAIN AGFubgBjb3JyZWN0IGhvcnNl\nS: 535 5.7.8 AGFubgBjb3JyZWN0IGhvcnNl means correct horse, and that is wrong\nC: QUIT\n")
 	err := c.Open(t.Context())
 	if err == nil {
 		t.Fatal("it opened")
