@@ -23,7 +23,7 @@ const (
 // levels is the order of imports, lowest first: a package may import those of
 // the levels before its own. A new package takes its place here first.
 var levels = [][]string{
-	{"smtp", "cause"},
+	{"smtp", "cause", "osfile"},
 	{"evidence"},
 	{"dsn", "resolver"},
 	{"explain", "certificate", "smtptest", "smtpclient"},
