@@ -26,7 +26,7 @@ var levels = [][]string{
 	{"smtp", "cause", "osfile"},
 	{"evidence"},
 	{"dsn", "resolver"},
-	{"explain", "certificate", "smtptest", "smtpclient"},
+	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver"},
