@@ -40,8 +40,8 @@ type row struct {
 	Submission  []string // "host:port security"
 	Incoming    []string // "protocol host:port security"
 	Aliases     []string
-	Patterns    []string
-	PatternNote string `toml:"pattern_note"`
+	Patterns    []string // as Submission
+	PatternNote string   `toml:"pattern_note"`
 	User        UserForm
 	UserNote    string `toml:"user_note"`
 	Login       []Login
@@ -148,7 +148,7 @@ func (r *row) provider(kind Kind) (*Provider, error) {
 	p := &Provider{
 		ID: r.ID, Name: r.Name, Kind: kind, Countries: list(r.Countries),
 		Domains: list(r.Domains), Vanity: list(r.Vanity), MX: list(r.MX),
-		Submission: []Server{}, Incoming: []Incoming{}, Aliases: list(r.Aliases), Patterns: list(r.Patterns), PatternNote: r.PatternNote,
+		Submission: []Server{}, Incoming: []Incoming{}, Aliases: list(r.Aliases), Patterns: []Server{}, PatternNote: r.PatternNote,
 		User: r.User, UserNote: r.UserNote, Logins: list(r.Login), Changes: []Change{}, OAuth: r.OAuth, Limits: r.Limits,
 		From: r.From, Setup: list(r.Setup), Notes: list(r.Notes), Retired: []Retired{}, Mistaken: list(r.Mistaken), Docs: list(r.Doc),
 		Confidence: r.Confidence, Sources: list(r.Sources),
@@ -159,6 +159,13 @@ func (r *row) provider(kind Kind) (*Provider, error) {
 			return nil, err
 		}
 		p.Submission = append(p.Submission, s)
+	}
+	for _, text := range r.Patterns {
+		s, err := parseServer(text)
+		if err != nil {
+			return nil, err
+		}
+		p.Patterns = append(p.Patterns, s)
 	}
 	for _, text := range r.Incoming {
 		protocol, rest, _ := strings.Cut(text, " ")

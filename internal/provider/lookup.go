@@ -83,7 +83,12 @@ func (d *database) addAliases(p *Provider) {
 		}
 	}
 	for _, pattern := range p.Patterns {
-		d.globs = append(d.globs, globUse{pattern, Use{Provider: p, Role: RoleOutgoing}})
+		i := slices.IndexFunc(d.globs, func(g globUse) bool { return g.pattern == pattern.Host })
+		if i < 0 {
+			i = len(d.globs)
+			d.globs = append(d.globs, globUse{pattern.Host, Use{Provider: p, Role: RoleOutgoing}})
+		}
+		d.globs[i].use.Servers = append(d.globs[i].use.Servers, pattern)
 	}
 }
 
@@ -172,7 +177,12 @@ func ByHost(host string) []Use {
 	var uses []Use
 	for _, g := range d.globs {
 		if matches(g.pattern, host) {
-			uses = append(uses, g.use)
+			u := g.use
+			u.Servers = slices.Clone(u.Servers)
+			for i := range u.Servers {
+				u.Servers[i].Host = host
+			}
+			uses = append(uses, u)
 		}
 	}
 	return uses

@@ -151,7 +151,7 @@ type Provider struct {
 	Submission  []Server   `json:"submission"`   // the preferred first
 	Incoming    []Incoming `json:"incoming"`     // the preferred first
 	Aliases     []string   `json:"aliases"`      // other hosts that serve as the first of Submission does
-	Patterns    []string   `json:"patterns"`     // names of hosts that depend on the customer or region, with "*"
+	Patterns    []Server   `json:"patterns"`     // servers whose names depend on the customer or region, with "*"
 	PatternNote string     `json:"pattern_note"` // how to make a name of them
 
 	User     UserForm `json:"user"`      // "": the service issues a name, or asks for none

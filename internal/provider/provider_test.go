@@ -144,9 +144,9 @@ func TestByHost(t *testing.T) {
 		{"contoso-com.mail.protection.outlook.com", "microsoft365", provider.RoleMX, 0},
 		{"mail.gandi.net", "gandi", provider.RoleOutgoing, 465},
 		{"email-smtp.eu-west-1.amazonaws.com", "amazon-ses", provider.RoleOutgoing, 587},
-		{"email-smtp.me-south-1.amazonaws.com", "amazon-ses", provider.RoleOutgoing, 0},
+		{"email-smtp.me-south-1.amazonaws.com", "amazon-ses", provider.RoleOutgoing, 587},
 		{"smtp.sendgrid.net", "sendgrid", provider.RoleOutgoing, 587},
-		{"w0123456.kasserver.com", "all-inkl", provider.RoleOutgoing, 0},
+		{"w0123456.kasserver.com", "all-inkl", provider.RoleOutgoing, 465},
 	} {
 		uses := provider.ByHost(test.host)
 		if len(uses) == 0 {
@@ -160,6 +160,9 @@ func TestByHost(t *testing.T) {
 		if u := uses[0]; u.Provider.ID != test.id || u.Role != test.role || port != test.port {
 			t.Errorf("%s: %s %s %d, want %s %s %d", test.host, u.Provider.ID, u.Role, port, test.id, test.role, test.port)
 		}
+	}
+	if s := provider.ByHost("w0123456.kasserver.com")[0].Servers; len(s) != 2 || s[1] != (provider.Server{Host: "w0123456.kasserver.com", Port: 587, Security: provider.StartTLS}) {
+		t.Errorf("servers of a pattern: %v", s)
 	}
 	for _, host := range []string{"", "gmail.com", "smtp.example.com", "email-smtp.amazonaws.com", "smtp.live.com"} {
 		if uses := provider.ByHost(host); len(uses) > 0 {

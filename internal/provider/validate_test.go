@@ -140,9 +140,9 @@ func (p *Provider) check(bad func(string, ...any), own func(what, name string)) 
 			bad("alias %q", a)
 		}
 	}
-	for _, name := range p.Patterns {
-		if !isName(strings.ReplaceAll(name, "*", "x")) || !strings.Contains(name, "*") {
-			bad("pattern %q", name)
+	for _, s := range p.Patterns {
+		if !isName(strings.ReplaceAll(s.Host, "*", "x")) || !strings.Contains(s.Host, "*") {
+			bad("pattern %v", s)
 		}
 	}
 	if p.User == "" && p.UserNote == "" && p.Works() && !slices.Contains(p.Logins, NoLogin) {
