@@ -154,12 +154,12 @@ type Provider struct {
 	Patterns    []Server   `json:"patterns"`     // servers whose names depend on the customer or region, with "*"
 	PatternNote string     `json:"pattern_note"` // how to make a name of them
 
-	User     UserForm `json:"user"`      // "": the service issues a name, or asks for none
-	UserNote string   `json:"user_note"` //
-	Logins   []Login  `json:"logins"`    // the preferred first, changes left aside
-	Changes  []Change `json:"changes"`   // the earliest first
-	OAuth    *OAuth   `json:"oauth"`     // nil without OAuth2
-	Limits   Limits   `json:"limits"`    //
+	User     UserForm `json:"user"`            // "": the service issues a name, or asks for none
+	UserNote string   `json:"user_note"`       //
+	Logins   []Login  `json:"logins"`          // the preferred first, changes left aside
+	Changes  []Change `json:"changes"`         // the earliest first
+	OAuth    *OAuth   `json:"oauth,omitempty"` // nil without OAuth2
+	Limits   Limits   `json:"limits"`          //
 
 	From       string     `json:"from"`       // which From addresses are allowed; "": not known
 	Setup      []string   `json:"setup"`      // what must be done before a program may send
