@@ -55,7 +55,27 @@ func (f *finder) byMX(ctx context.Context) answer {
 	}
 	s := ofProvider(p, f.address)
 	s.Source, s.Trust = FromProviderMX, trustDNS(hosts[0].Authenticated)
+	if len(s.Outgoing) == 0 {
+		s.Outgoing = ofCustomer(p, names, f.address)
+	}
 	return answer{settings: []Settings{s}, provider: p, tried: tried}
+}
+
+// ofCustomer returns the servers of a provider that gives each customer one of
+// their own, which is the MX host at the same time.
+func ofCustomer(p *provider.Provider, names []string, address string) []Outgoing {
+	var servers []Outgoing
+	for _, name := range names {
+		for _, use := range provider.ByHost(name) {
+			if use.Provider != p || use.Role != provider.RoleOutgoing {
+				continue
+			}
+			for _, server := range use.Servers {
+				servers = append(servers, Outgoing{Server: server, User: p.User.Fill(address), Logins: p.Logins})
+			}
+		}
+	}
+	return servers
 }
 
 // byMXFile asks for the files of the MX host's domains: the host without its first
