@@ -70,7 +70,7 @@ func Find(ctx context.Context, address string, o Options) (*Result, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if f.answered() && !o.All {
+		if f.result.Absent = f.absent(); f.result.Absent || f.answered() && !o.All {
 			return f.result, nil
 		}
 	}

@@ -469,6 +469,24 @@ func TestFind_GuessesAreProbed(t *testing.T) {
 	}
 }
 
+// Nothing is below a domain that does not exist.
+func TestFind_DomainDoesNotExist(t *testing.T) {
+	w := newWorld(t, "")
+	r, err := Find(ctxOf(t), "ada@nowhere.example", w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Absent || len(r.Settings) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if asked, requests := w.traffic(); len(asked) != 1 || len(requests) > 0 {
+		t.Errorf("asked %q, requested %q", asked, requests)
+	}
+	if w.find(t, w.options()).Absent {
+		t.Error("example.org does not exist")
+	}
+}
+
 func TestFind_WithoutClientAsksDNSOnly(t *testing.T) {
 	w := newWorld(t, "")
 	r := w.find(t, Options{Resolver: w.resolver, All: true})
