@@ -17,7 +17,7 @@ import (
 //go:embed data/*.toml
 var files embed.FS
 
-// Sources are the words for where facts come from. The sources are credited in
+// sources are the words for where facts come from. The sources are credited in
 // the file NOTICE of the source tree.
 var sources = map[string]string{
 	"ispdb":       "the Thunderbird ISP database",

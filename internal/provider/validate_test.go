@@ -14,9 +14,9 @@ import (
 func faults(d *database) []string {
 	var found []string
 	ids := map[ID]bool{}
-	owner := map[string]ID{}          // of domains, MX suffixes and retired names
-	ports := map[string]Security{}    // by host and port
-	closed := map[string]bool{}       //
+	owner := map[string]ID{}       // of domains, MX suffixes and retired names
+	ports := map[string]Security{} // by host and port
+	closed := map[string]bool{}
 	hosts := map[string]map[ID]bool{} // by host
 	for _, p := range d.providers {
 		bad := func(format string, args ...any) {
