@@ -139,7 +139,6 @@ func lookUpProvider(name string) known {
 		return k
 	}
 	if c, ok := provider.ByClosed(domain); ok {
-		c.Hosts, c.Domains = list(c.Hosts), list(c.Domains)
 		k.Is, k.Closed = "closed", &c
 		return k
 	}
