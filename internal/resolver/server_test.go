@@ -90,9 +90,9 @@ func (z *zone) reply(q *dns.Msg) *dns.Msg {
 	m := new(dns.Msg).SetReply(q)
 	name := strings.ToLower(q.Question[0].Name)
 	z.mu.Lock()
-	code, fails := z.failures[name]
+	code, ok := z.failures[name]
 	z.mu.Unlock()
-	if fails {
+	if ok {
 		m.Rcode = code
 		return m
 	}
@@ -112,8 +112,8 @@ func (z *zone) reply(q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// setFailure has questions for name answered with code.
-func (z *zone) setFailure(name string, code int) {
+// fail has all questions for name, in lower case with a final dot, fail.
+func (z *zone) fail(name string, code int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.failures[name] = code

@@ -25,9 +25,9 @@ const (
 var levels = [][]string{
 	{"smtp", "cause", "osfile"},
 	{"evidence"},
-	{"dsn", "resolver"},
+	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
-	{"spool", "policy", "auth", "route"},
+	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver"},
 	{"deliver"},
