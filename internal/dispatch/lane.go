@@ -53,6 +53,7 @@ type lane struct {
 	mu          sync.Mutex // guards the fields below
 	health      health
 	workers     int
+	crowded     bool    // it is in the dispatcher's crowd
 	idle        int     // of these, waiting for work
 	concurrency float64 // conversations allowed now
 	tokens      float64 // messages that the pace allows now

@@ -15,12 +15,19 @@ import (
 // day writes its count down again.
 const saveSentEvery = 50
 
+// crowdTurn is how many messages a worker takes before it makes room for a lane
+// that has none: enough to make a conversation worth its handshake and login.
+const crowdTurn = 10
+
 // serve is one worker: one conversation, message after message, until nothing
 // has been due for a while.
 func (d *Dispatcher) serve(ctx context.Context, l *lane) {
 	w := &worker{d: d, l: l}
 	defer w.end()
-	for ctx.Err() == nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		if n >= crowdTurn && d.isCrowded() {
+			return // end plans for what is left
+		}
 		r, domain := d.o.Routes().ByLane(string(l.name))
 		if r == nil {
 			d.rekey(ctx, l)
@@ -96,6 +103,9 @@ func (d *Dispatcher) passOn(l *lane, now time.Time) {
 
 // idle waits for work with the conversation open. It reports false when none came.
 func (w *worker) idle(ctx context.Context) bool {
+	if w.d.isCrowded() {
+		return false // others have work now
+	}
 	w.l.mu.Lock()
 	w.l.idle++
 	w.l.mu.Unlock()
@@ -127,6 +137,7 @@ func (w *worker) end() {
 	w.d.workers--
 	w.l.mu.Unlock()
 	w.d.mu.Unlock()
+	defer w.d.uncrowd()
 	select {
 	case <-w.l.work:
 	default:
