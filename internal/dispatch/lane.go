@@ -222,6 +222,18 @@ type trouble struct {
 	detail  string
 }
 
+// troubleForLocked returns what keeps mail that has not been tried itself: the
+// lane's trouble. The attempt has no instant, for it was of other mail, and is nil
+// when there is no trouble.
+func (l *lane) troubleForLocked() (*spool.Attempt, explain.Finding) {
+	h := &l.health
+	if h.Finding == nil {
+		return nil, explain.Finding{}
+	}
+	a := &spool.Attempt{Reply: h.Reply, Detail: h.Detail, Cause: h.Finding.Cause}
+	return a.Cut(), *h.Finding
+}
+
 // status returns the lane as an operator sees it.
 func (l *lane) status(queued int) LaneStatus {
 	l.mu.Lock()

@@ -165,10 +165,10 @@ const minLook = 100 * time.Millisecond
 // worker is to end.
 func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	began := time.Now()
-	settled := false
+	kept := true // the claim is still ours
 	defer func() {
-		if !settled {
-			w.d.o.Store.Release(m) // a panic, or a store that failed: it stays due
+		if kept {
+			w.d.o.Store.Release(m) // a panic, or we are stopping: it stays due
 		}
 	}()
 	result := w.conv.Send(ctx, &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
@@ -183,10 +183,12 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	if err := w.d.settle(context.WithoutCancel(ctx), s); err != nil {
 		if !errors.Is(err, spool.ErrClosed) && !errors.Is(err, spool.ErrBroken) {
 			w.d.log.Error("settle", "queue_id", string(m.ID), "error", err)
+			kept = false
+			w.d.releaseLater(ctx, m)
 		}
 		return false
 	}
-	settled = true
+	kept = false
 	goOn := w.d.laneAfter(ctx, w.l, w.route, s)
 	w.d.tell(s)
 	return goOn
