@@ -46,6 +46,7 @@ type worker struct {
 	l     *lane
 	route *route.Route
 	conv  deliver.Conversation // nil: none yet
+	until time.Time            // the lane's pace lets nothing go before
 }
 
 // use takes the present route; a conversation of an earlier one is ended.
@@ -69,6 +70,7 @@ func (w *worker) next(ctx context.Context) bool {
 	w.l.mu.Unlock()
 	if !may.ok || tooMany {
 		if !may.until.IsZero() {
+			w.until = may.until
 			w.d.planAt(w.l, may.until)
 		}
 		return false
@@ -148,8 +150,8 @@ func (w *worker) end() {
 			due = next
 		}
 		w.l.mu.Unlock()
-		// Never at once: a lane that its pace holds back has planned its own time,
-		// and an error must not become a busy loop.
+		due = later(due, w.until)
+		// Never at once: an error must not become a busy loop.
 		if soon := time.Now().Add(minLook); due.Before(soon) {
 			due = soon
 		}
