@@ -56,6 +56,15 @@ func (d *Dispatcher) settled(s *settlement) {
 	}
 }
 
+// stopped tells those who wait that nothing goes by lane name.
+func (d *Dispatcher) stopped(name spool.Destination) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for w := range d.waiting {
+		w.tried(nil, name)
+	}
+}
+
 // Flush makes every queued recipient due now, and returns when each has been
 // tried once or its lane has turned out not to go. Without Run it delivers by
 // itself. It returns ctx's error when that ends first.

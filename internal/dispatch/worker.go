@@ -196,23 +196,31 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	return goOn
 }
 
+// maxUnrouted is how many messages without a route one look at a lane passes over
+// to find those that have one.
+const maxUnrouted = 1000
+
 // rekey moves what is queued under a name that the present routes do not have.
+// What no route takes stays, and the lane is paused for it.
 func (d *Dispatcher) rekey(ctx context.Context, l *lane) {
-	moved := false
-	for ctx.Err() == nil {
+	var unrouted []*spool.Message // claimed until all has been looked at, lest it is met again
+	for ctx.Err() == nil && len(unrouted) < maxUnrouted {
 		m, err := d.o.Store.Claim(ctx, l.name, time.Now(), maxRecipients)
 		if err != nil || m == nil {
-			return
-		}
-		if !d.rekeyed(ctx, m, l) {
-			d.o.Store.Release(m)
 			break
 		}
-		moved = true
+		if !d.rekeyed(ctx, m, l) {
+			unrouted = append(unrouted, m)
+		}
 	}
-	if !moved {
-		d.noRoute(ctx, l)
+	if len(unrouted) == 0 {
+		return
 	}
+	d.noRoute(ctx, l)
+	for _, m := range unrouted {
+		d.o.Store.Release(m)
+	}
+	d.stopped(l.name)
 }
 
 // rekeyed settles recipients of m to the destination that the present routes give
