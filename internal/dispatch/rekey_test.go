@@ -48,3 +48,29 @@ func TestFlush_EndsWhereNoRouteIs(t *testing.T) {
 		}
 	})
 }
+
+// TestFlush_EndsWhenWhatItWaitsForIsCancelled cancels mail that a flush waits for.
+func TestFlush_EndsWhenWhatItWaitsForIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, func(opts *Options) {
+			table := &route.Table{Routes: []*route.Route{{Name: "host", Recipients: []string{"*"}, Pace: route.Pace{RecipientsPerDay: 1},
+				Via: []route.Via{{Scheme: route.SchemeSMTP, Host: "mx.test", Port: 587}}}}}
+			opts.Routes = func() *route.Table { return table }
+		})
+		defer o.stop()
+		o.accept("ann@example.org", "bob@example.com")
+		synctest.Wait()
+		id := o.accept("ann@example.org", "eve@example.com")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		flushed := make(chan error, 1)
+		go func() { flushed <- o.Flush(ctx) }()
+		synctest.Wait()
+		if _, err := o.Cancel(t.Context(), Selection{IDs: []string{string(id)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-flushed; err != nil {
+			t.Error(err)
+		}
+	})
+}
