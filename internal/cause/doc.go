@@ -2,8 +2,8 @@
 // each a stable id, its meaning in plain words, who must act, whether sending
 // again helps, what each person who can do something should do, and which other
 // causes explain it away. It is data, in data/FAMILY.toml; everything that speaks
-// to a person speaks through it, and docs/causes is written from it (package
-// causepages).
+// to a person speaks through it, and docs/causes is written from it (command
+// pages).
 //
 // # The form of a text
 //
@@ -24,3 +24,5 @@
 // DependsOn has no cycles. A fact that could end a command and begin another is
 // never put into one: facts come from other people's servers.
 package cause
+
+//go:generate go run ./pages ../../docs/causes
