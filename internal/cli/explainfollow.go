@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"sort"
 	"strings"
 
 	"github.com/wellsent/wellsent/internal/cause"
-	"github.com/wellsent/wellsent/internal/explain"
 )
 
 // maxLogLine bounds one line of a log; a longer one is passed over.
@@ -243,58 +241,3 @@ func (w *watch) end() error {
 	}
 	return p.err
 }
-
-var (
-	// aSuccess is what servers log of mail that went well, and of their own affairs.
-	aSuccess = regexp.MustCompile(`status=sent|status=delivered|\bCompleted\b|\bqueue active\b|message-id=<|\bclient=[^ ]+$|: removed$|\bstat=Sent\b|\bdisconnect from\b|: connect from |statistics: | => | -> |\bQueue run\b|daemon started|refreshing the Postfix`)
-
-	// aFailure is what a line of a log has that tells of a failure. Package explain
-	// judges any text; in a log nearly all lines are about something else.
-	aFailure = regexp.MustCompile(`(?i)status=(?:deferred|bounced|expired|undeliverable|failed)|\breject|\bdefer|\bbounce|\*\* |\bfail|\berror\b|\btimed? ?out|\brefused\b|\bdenied\b|\blost connection\b|\bunreachable\b|\bnot found\b|stat=(?:deferred|user unknown|service unavailable|host unknown|data format)|\bwarning: |\bfatal: |\b[45]\d\d[ -][45]?\.?\d?|\bunable to\b|\bcannot\b|\bcould not\b|\bno route\b|\bno such\b|\bexpired\b|\bexception\b|"level":"(?:warn|error)"`)
-)
-
-// aProgram is the program that has written a line of syslog, such as
-// "postfix/smtp[123]: " or "dovecot: imap-login: ".
-var aProgram = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?) \S+ ([^\s\[:]+)(?:\[\d+\])?: (\S*)`)
-
-// notMail are programs whose failures are not about mail that goes out.
-var notMail = regexp.MustCompile(`^(?:sshd|sshd-session|kernel|systemd.*|sudo|su|cron|CRON|crond|dhclient|dhcpcd|NetworkManager|named|unbound|nginx|apache2|httpd|dockerd|containerd|fail2ban.*|clamd|freshclam|snapd|polkitd|dbus-daemon|chronyd|ntpd|login)$`)
-
-// tellsOfFailure reports whether a line of a log is worth a look.
-func tellsOfFailure(line string) bool {
-	if strings.TrimSpace(line) == "" || !aFailure.MatchString(line) || aSuccess.MatchString(line) {
-		return false
-	}
-	m := aProgram.FindStringSubmatch(line)
-	if m == nil {
-		return true
-	}
-	switch program := m[1]; {
-	case notMail.MatchString(program):
-		return false
-	case program == "dovecot" && strings.HasSuffix(m[2], "-login:") && m[2] != "submission-login:":
-		return false // somebody reads mail
-	case strings.HasSuffix(program, "/smtp"), strings.HasSuffix(program, "/lmtp"):
-		// Postfix tells of each host that it tries, and then of the result.
-		return strings.Contains(line, "status=") || strings.Contains(line, "warning: ") || strings.Contains(line, "fatal: ")
-	}
-	return true
-}
-
-// failuresIn returns how many lines of a log in text tell of a failure that has a
-// result: one recipient each.
-func failuresIn(text string) int {
-	n := 0
-	for l := range strings.Lines(text[:min(len(text), 1<<20)]) {
-		if aLogLine.MatchString(l) && tellsOfFailure(l) && explain.Text(l, explain.Facts{})[0].Cause != "" {
-			n++
-		}
-		if n > 99 {
-			break
-		}
-	}
-	return n
-}
-
-// aLogLine is how a line of a log begins: a date in one of the usual forms.
-var aLogLine = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)`)
