@@ -4,7 +4,7 @@ GO       ?= go
 STATIC   := $(GO) tool staticcheck
 PACKAGES := ./...
 
-.PHONY: help build test check cross unit interop race bench fuzz soak clean
+.PHONY: help build test check cross unit interop race bench fuzz soak docs clean
 
 help:
 	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
@@ -15,6 +15,7 @@ help:
 	@echo "make interop  Postfix, Exim, swaks, curl, msmtp and Python against the binary; kill -9; full disk"
 	@echo "make bench    end to end beside Postfix, in one run"
 	@echo "make fuzz     every fuzz target for FUZZTIME (default 20s) each"
+	@echo "make docs     docs/causes from the catalogue of causes"
 	@echo "make clean    remove what was built; the cache of unpacked peers stays"
 
 build:
@@ -49,6 +50,9 @@ fuzz:
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+docs:
+	$(GO) generate ./internal/cause
 
 clean:
 	rm -rf bin

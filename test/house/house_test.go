@@ -24,7 +24,7 @@ const (
 // the levels before its own. A new package takes its place here first.
 var levels = [][]string{
 	{"smtp", "cause", "osfile"},
-	{"evidence"},
+	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
