@@ -25,7 +25,7 @@ const (
 var levels = [][]string{
 	{"smtp", "cause"},
 	{"evidence"},
-	{"dsn", "resolver"},
+	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient"},
 	{"spool", "policy", "auth", "route"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
