@@ -135,7 +135,7 @@ func (c *conversation) leave() {
 	if t, ok := c.raw.(*net.TCPConn); ok {
 		t.CloseWrite()
 	}
-	io.CopyN(io.Discard, c.raw, maxLine)
+	io.CopyN(io.Discard, c.raw, maxMessage)
 	c.raw.Close()
 }
 

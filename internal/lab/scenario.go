@@ -38,6 +38,7 @@ type behaviour struct {
 	masked     bool          // what is offered is masked on the way
 	mechanisms string        // what AUTH offers; "": the persona's
 	noAuth     bool          // AUTH is not offered
+	asciiOnly  bool          // SMTPUTF8 is not offered
 	clearAuth  bool          // AUTH is offered without TLS too
 	maxBytes   int64         // what SIZE says and is kept to; 0: the persona's
 	slow       time.Duration // before each reply

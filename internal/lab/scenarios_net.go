@@ -46,10 +46,10 @@ var connecting = []Scenario{
 		Words: ids("net.connection-lost"), b: behaviour{acts: map[step]act{stepEHLO: {then: silent}}}},
 	{ID: "net.timeout/dot", Cause: "net.timeout", Title: "the server falls silent after the final dot", Shows: "the client's time runs out", Stage: "post-data",
 		Words: ids("net.connection-lost"), b: behaviour{acts: map[step]act{stepDot: {then: silent}}}},
-	{Cause: "net.smtp-inspection", Title: "a firewall masks what it does not know", Shows: "a greeting of asterisks, 250-XXXXXXXA in place of STARTTLS", Stage: "ehlo",
+	{Cause: "net.smtp-inspection", Title: "a firewall masks what it does not know", Shows: "a greeting of asterisks, 250-XXXXXXXA in place of STARTTLS", Stage: "starttls",
 		Words: ids("tls.starttls-not-offered"), Source: "Cisco ASA, ESMTP inspection",
 		b: behaviour{masked: true, acts: map[step]act{stepGreeting: {say: "220 *************************************************************"}}}},
-	{ID: "net.smtp-inspection/masked", Cause: "net.smtp-inspection", Title: "STARTTLS is masked, the greeting is not", Shows: "250-XXXXXXXA in place of STARTTLS", Stage: "ehlo",
+	{ID: "net.smtp-inspection/masked", Cause: "net.smtp-inspection", Title: "STARTTLS is masked, the greeting is not", Shows: "250-XXXXXXXA in place of STARTTLS", Stage: "starttls",
 		Words: ids("tls.starttls-not-offered"), Source: "Cisco ASA, ESMTP inspection", Persona: "exchange-online", b: behaviour{masked: true}},
 }
 

@@ -60,6 +60,6 @@ var securing = []Scenario{
 		Words: ids("net.connection-lost"), b: behaviour{acts: map[step]act{stepSTARTTLS: {say: "220 2.0.0 Ready to start TLS", then: hangUp}}}},
 	{Cause: "tls.client-certificate-required", Title: "the server demands a certificate of the client", Shows: "the alert certificate_required or bad_certificate", Stage: "tls",
 		Words: ids("tls.handshake-failed"), b: behaviour{tls: demandCertificate12}},
-	{ID: "tls.client-certificate-required/tls13", Cause: "tls.client-certificate-required", Title: "the server demands a certificate of the client, under TLS 1.3", Shows: "the alert comes after the handshake", Stage: "tls",
+	{ID: "tls.client-certificate-required/tls13", Cause: "tls.client-certificate-required", Title: "the server demands a certificate of the client, under TLS 1.3", Shows: "the alert comes after the handshake", Stage: "ehlo",
 		Words: ids("tls.handshake-failed", "net.connection-lost"), b: behaviour{tls: demandCertificate}},
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +119,9 @@ func (c *conversation) forget() { c.from, c.hasFrom, c.rcpt, c.rcpts = "", false
 func (c *conversation) hello() string {
 	p, b := c.s.persona, &c.s.scenario.b
 	lines := append([]string{p.hello}, p.extensions...)
+	if b.asciiOnly {
+		lines = slices.DeleteFunc(lines, func(l string) bool { return l == "SMTPUTF8" })
+	}
 	lines = append(lines, "SIZE "+strconv.FormatInt(c.maxBytes(), 10))
 	if !b.noStartTLS && !c.secure {
 		offer := "STARTTLS"
@@ -156,7 +160,7 @@ func (c *conversation) startTLS() bool {
 
 // mail begins a transaction.
 func (c *conversation) mail(arg string) bool {
-	path, params, err := smtp.ParseMail(arg, true)
+	path, params, err := smtp.ParseMail(arg, !c.s.scenario.b.asciiOnly)
 	if err != nil {
 		return c.say(wrong(err, "501 5.5.4 Syntax: MAIL FROM:<address>"))
 	}
@@ -175,7 +179,7 @@ func (c *conversation) mail(arg string) bool {
 
 // recipient adds one recipient.
 func (c *conversation) recipient(arg string) bool {
-	path, _, err := smtp.ParseRcpt(arg, true)
+	path, _, err := smtp.ParseRcpt(arg, !c.s.scenario.b.asciiOnly)
 	if err != nil {
 		return c.say(wrong(err, "501 5.5.4 Syntax: RCPT TO:<address>"))
 	}
