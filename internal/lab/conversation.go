@@ -37,8 +37,7 @@ func (s *Server) serve(conn net.Conn) {
 	c.ip, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
 	c.record = s.script.begin(conn.RemoteAddr().String())
 	c.id = c.record.Number
-	defer s.script.note(c.record, func(r *Conversation) { r.Ended = true })
-	defer c.remark("the connection is closed")
+	defer c.end()
 	stop := time.AfterFunc(maxConversation, func() { conn.Close() })
 	defer stop.Stop()
 	if s.scenario.b.implicit && !c.handshake() {
@@ -49,6 +48,16 @@ func (s *Server) serve(conn net.Conn) {
 		return
 	}
 	c.smtp()
+}
+
+// end notes that the conversation has ended.
+func (c *conversation) end() {
+	c.raw.Close()
+	c.remark("the connection is closed")
+	c.s.script.note(c.record, func(r *Conversation) { r.Ended = true })
+	if done := c.s.options.Done; done != nil {
+		done(c.s.script.copy(c.record))
+	}
 }
 
 // handshake makes the connection a TLS connection and reports whether it did.

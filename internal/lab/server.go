@@ -36,6 +36,9 @@ type Options struct {
 	Hostname string        // the name that clients are told and certificates bear; "": localhost where Listen is on the loopback, else its address
 	Slow     time.Duration // how long a slow server waits; 0: as long as the scenario says
 	Log      func(Line)    // called for each line, by many goroutines; may be nil
+
+	// Done is called when a conversation has ended, by many goroutines; may be nil.
+	Done func(Conversation)
 }
 
 // Server is one scenario, listening.

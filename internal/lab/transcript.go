@@ -84,9 +84,20 @@ func (t *transcript) all() []Conversation {
 	defer t.mu.Unlock()
 	all := make([]Conversation, 0, len(t.kept))
 	for _, c := range t.kept {
-		copied := *c
-		copied.Lines = append([]Line{}, c.Lines...)
-		all = append(all, copied)
+		all = append(all, c.copied())
 	}
 	return all
+}
+
+func (t *transcript) copy(c *Conversation) Conversation {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.copied()
+}
+
+// copied returns c with lines of its own.
+func (c *Conversation) copied() Conversation {
+	copied := *c
+	copied.Lines = append([]Line{}, c.Lines...)
+	return copied
 }
