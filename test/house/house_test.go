@@ -30,7 +30,7 @@ var levels = [][]string{
 	{"spool", "policy", "auth", "route"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
-	{"deliver"},
+	{"deliver", "doctor"},
 	{"dispatch"},
 	{"httpapi", "config"},
 	{"daemon"},
