@@ -29,7 +29,7 @@ var levels = [][]string{
 	{"explain", "certificate", "smtptest", "smtpclient"},
 	{"spool", "policy", "auth", "route"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
-	{"submission", "smtpserver"},
+	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
 	{"dispatch"},
 	{"httpapi", "config"},
