@@ -25,8 +25,8 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 		if p != whole {
 			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
 		}
-		best.search(compiled().signs, p, p.all, c, bonus+signBonus, f)
-		best.search(compiled().words, p, p.prose, c, bonus, f)
+		best.search(compiled().signs, p, false, c, bonus+signBonus, f)
+		best.search(compiled().words, p, true, c, bonus, f)
 	}
 	if best.rule != nil {
 		return best.finding(Certain, f)
@@ -39,7 +39,7 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	if f.Stage != "" || aboutMail(whole) {
 		for _, p := range passages {
 			var vague candidate
-			if vague.search(compiled().hints, p, p.prose, c, 0, f); vague.rule != nil {
+			if vague.search(compiled().hints, p, true, c, 0, f); vague.rule != nil {
 				return vague.finding(Possible, f)
 			}
 		}
@@ -78,8 +78,8 @@ type candidate struct {
 	proof  string
 }
 
-// search tries all rules on a passage, of which text is the form that counts.
-func (c *candidate) search(rules []matcher, p *passage, text string, ctx setting, bonus int, f Facts) {
+// search tries all rules on a passage; prose leaves its URLs out.
+func (c *candidate) search(rules []matcher, p *passage, prose bool, ctx setting, bonus int, f Facts) {
 	coded, _ := byEnhanced(p, ctx.stage, f)
 	for i := range rules {
 		m := &rules[i]
@@ -87,7 +87,7 @@ func (c *candidate) search(rules []matcher, p *passage, text string, ctx setting
 		if !fits {
 			continue
 		}
-		proof, weight, ok := m.holds(p, text)
+		proof, weight, ok := m.holds(p, prose)
 		if !ok {
 			continue
 		}

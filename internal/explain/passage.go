@@ -16,7 +16,7 @@ const maxPassage = 64 << 10
 type passage struct {
 	shown    string // as it is shown in proof
 	all      string // in lower case, on one line, mail addresses taken out
-	prose    string // all without URLs: a vague word in one says nothing
+	seen     sighting
 	reply    smtp.Reply
 	enhanced [][2]int // subject and detail of the enhanced status codes in it
 }
@@ -45,7 +45,11 @@ func newPassage(s string) *passage {
 	}
 	flat := strings.Join(strings.Fields(anEscaped.Replace(lower(s))), " ")
 	p.all = anAddress.ReplaceAllString(withoutPrefixes(flat), "@")
-	p.prose = aURL.ReplaceAllString(p.all, "")
+	var urls [][]int
+	if strings.Contains(p.all, "://") || strings.Contains(p.all, "www.") {
+		urls = aURL.FindAllStringIndex(p.all, -1) // a vague word in one says nothing
+	}
+	p.seen = compiled().lits.find(p.all, urls)
 	return p
 }
 
