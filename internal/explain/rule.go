@@ -25,6 +25,7 @@ type rule struct {
 	//	{mailbox}       one of a family of words (families.go)
 	//	#1.1            the enhanced status code of that subject and detail, any class
 	//	=535            that reply code
+	//	@gmail          a word of that provider (provider.go)
 	when string
 
 	at      string     // the stages at which it holds, parted by blanks; "": all
@@ -68,6 +69,7 @@ const (
 	wordBoth
 	wordEnhanced
 	wordCode
+	wordProvider
 )
 
 // How far apart the parts of a word may stand, in octets.
@@ -130,6 +132,9 @@ func parseWord(w string, lits *literals) word {
 		if n, err := fmt.Sscanf(w, "#%d.%d", &x.a, &x.b); n != 2 || err != nil {
 			bad()
 		}
+	case w[0] == '@' && providers[w[1:]] != "":
+		x.kind = wordProvider
+		x.parts = [][]int32{parseAll(providers[w[1:]], lits)}
 	case w[0] == '=':
 		x.kind = wordCode
 		if n, err := fmt.Sscanf(w, "=%d", &x.a); n != 1 || err != nil {
@@ -150,17 +155,22 @@ func parsePart(part string, lits *literals) []int32 {
 		if !ok {
 			panic("explain: no family of words is called " + part)
 		}
-		var ids []int32
-		for _, m := range strings.Split(members, "|") {
-			ids = append(ids, parsePart(m, lits)...)
-		}
-		return ids
+		return parseAll(members, lits)
 	case n > 2 && part[0] == '[' && part[n-1] == ']':
 		return []int32{lits.id(literal{part[1 : n-1], true})}
 	case n == 0:
 		panic("explain: an empty word")
 	}
 	return []int32{lits.id(literal{part, false})}
+}
+
+// parseAll returns the literals of parts parted by "|".
+func parseAll(parts string, lits *literals) []int32 {
+	var ids []int32
+	for _, p := range strings.Split(parts, "|") {
+		ids = append(ids, parsePart(p, lits)...)
+	}
+	return ids
 }
 
 // holds reports whether m's words are in p; prose leaves the URLs out. It returns
@@ -190,6 +200,9 @@ func (m *matcher) holds(p *passage, prose bool) (proof string, weight int, ok bo
 // codeWeight is what a code weighs: as much as a phrase of so many octets.
 const codeWeight = 16
 
+// providerWeight is what it weighs to know who speaks.
+const providerWeight = 8
+
 // wholeWeight is what a whole word weighs beside its length: a name or an
 // abbreviation says more than its length.
 const wholeWeight = 8
@@ -205,6 +218,10 @@ func (w *word) in(p *passage, prose bool) (weight int, lit string) {
 	case wordCode:
 		if p.reply.Code == w.a {
 			return codeWeight, ""
+		}
+	case wordProvider:
+		if p.seesAll(w.parts, false) {
+			return providerWeight, ""
 		}
 	case wordBoth:
 		for i := range w.both {
@@ -324,7 +341,9 @@ func (m *matcher) fits(c setting) (fits, sure bool) {
 		switch {
 		case s == evidence.StageBounce && c.fromServer, s == evidence.StageClient && c.fromClient, s == c.stage:
 			return true, true
-		case s != evidence.StageBounce && s != evidence.StageClient:
+		case s == evidence.StageBounce, s == evidence.StageClient:
+		case s == evidence.StageAuth && c.fromServer: // servers seldom sign in to each other
+		default:
 			inside = true
 		}
 	}
