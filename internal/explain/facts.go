@@ -40,10 +40,14 @@ func (f Facts) fill() cause.Facts {
 // serverSigns stand in the logs and bounces of mail servers.
 var serverSigns = []string{
 	"status=deferred", "status=bounced", "status=sent", "dsn=", "diagnostic-code:", "final-recipient:", "reporting-mta:", " said: ",
-	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "== ", "** ", "defer (",
+	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "defer (",
 	"could not be delivered", "your message wasn't delivered", "undeliverable", "delivery has failed", "delivery to the following recipient",
 	"did not reach", "was not delivered to", "mailer-daemon", "r=dnslookup", "t=remote_smtp", "(in reply to",
 }
+
+// logOfExim is how a line of Exim's main log tells of a recipient: ** failed, ==
+// deferred.
+var logOfExim = regexp.MustCompile(`(?m)(?:^|[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4} )(?:\*\*|==) \S+@`)
 
 // submissionServers are hosts that only clients speak to: where a log names one,
 // its writer is the client.
@@ -65,6 +69,9 @@ func (f Facts) of(text string) Facts {
 				break
 			}
 		}
+	}
+	if !f.FromServer && logOfExim.MatchString(flat) {
+		f.FromServer = true
 	}
 	if f.Stage != evidence.StageBounce && submissionServers.MatchString(flat) {
 		f.FromServer = false

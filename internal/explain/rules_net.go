@@ -5,6 +5,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 // netRules are about finding the outgoing server and reaching it.
 var netRules = ruleset{
 	signs: []rule{
+		{id: "delivery.host-unreachable", when: "network error on destination|network error * destination", at: "bounce", from: "OpenSMTPD"},
 		{id: "dns.retired-endpoint", when: "smtp-emea.outlook|smtp-apac.outlook|smtp-na.outlook|smtp-latam.outlook|smtp-amer|smtp-eur|smtp.live.com|smtp.hotmail.com|smtp.msn.com|pod51|smtp-mail.live|plus.smtp.mail.yahoo|smtp.outlook.com.glbdns|smtp.postoffice.net|smtp.googlemail.net & unknown|not known|enotfound|resolve|no such host|not found|nxdomain|lookup|timed out|timeout|refused|connect", alt: []cause.ID{"dns.name-not-found"}, from: "Microsoft, Yahoo"},
 		{id: "net.smtp-inspection", key: true, when: "xxxxxx|[xxxa]|[xxxb]|220 ****|220-****|*******|pix workarounds|smtp fixup|esmtp inspection|[smtp inspection]|250-xxxx", alt: []cause.ID{"tls.starttls-not-offered", "protocol.syntax-error"}, from: "Cisco, Postfix"},
 		{id: "net.proxy-refused", when: "proxy connect|proxy connection|connect tunnel|tunnel failed|tunneling|socks|proxy error|proxy refused|proxy authentication|proxyerror|proxy * 403|proxy * 407|http code 403 from proxy|407 proxy|[http] * from proxy after connect|via proxy * fail|proxy denied|proxy server * refus", from: "curl, Java, PySocks, .NET"},
