@@ -30,5 +30,11 @@ var families = map[string]string{
 	"from":   "sender|from address|from: address|mail from|from header|return path|return-path|envelope from|reverse-path|sending address|originator",
 	"ip":     "[ip]|ip address|ip-address|[ips]|[host]|client host|[mta]|your server|your network|sending server|mail server|your mail",
 	"listed": "[listed]|blacklist|black list|black-list|blocklist|block list|block-list|denylist|deny list|blacklisted|blocklisted|banned|dnsbl|[rbl]|[bl]|[dnsrbl]|[rbls]",
+	"must":   "must|required|requires|require|[need]|[needs]|please|first|before|have to|mandatory|necessary",
+	"too":    "too many|too much|too often|too fast|too quickly|more than|faster than|exceed|over the|maximum|used up|exhausted|reached|repeated|limit",
+	"ours":   "on this server|on our server|by this server|by our server|here|hosted|handled|served|[local]|our domain",
+	"drop":   "lost|dropped|closed|reset|aborted|broken|interrupted|terminated|disconnected|hung up|died|went away",
+	"blank":  "is empty|[empty]|is missing|[missing]|not set|not specified|not configured|not defined|is not given|not provided|no host|[undefined]|is null|unset|is blank|[incomplete]|not been set|not entered|has not been|is required|cannot be empty|must be set",
+	"mail":   "[mail]|e-mail|[email]|emails|mails|messages|[message]",
 	"domain": "[domain]|domains|domain name|hostname|host name",
 }

@@ -7,7 +7,7 @@ import "sync"
 // that speaks of DMARC mentions SPF too; a refusal of the sender's domain speaks of
 // a domain that does not exist.
 var rulesets = []ruleset{
-	providerRules, softwareRules, libraryRules, languageRules, tenantRules, authRules, reputationRules, policyRules, senderRules, limitRules, recipientRules, messageRules,
+	providerRules, softwareRules, libraryRules, languageRules, meaningRules, tenantRules, authRules, reputationRules, policyRules, senderRules, limitRules, recipientRules, messageRules,
 	tlsRules, serviceRules, clientRules, netRules, deliveryRules, serverRules, protocolRules,
 }
 
