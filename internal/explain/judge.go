@@ -53,13 +53,15 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 }
 
 // What weighs beside the words, in octets of words.
-const (
-	replyBonus  = 8  // the words are in what a server said
-	signBonus   = 6  // they mean one thing only
-	agreedBonus = 10 // the enhanced status code says the same
-	guessMalus  = 4  // whether they belong to this stage is not known
-	keyBonus    = 30 // they decide
-	weakMalus   = 30 // they are common
+var (
+	replyBonus  = 4  // the words are in what a server said
+	signBonus   = 9  // they mean one thing only
+	agreedBonus = 14 // the enhanced status code says the same
+	guessMalus  = 8  // whether they belong to this stage is not known
+	keyBonus    = 26 // they decide
+	weakMalus   = 32 // they are common
+
+	byProvider, bySoftware, byLibrary, byLanguage, byFamilies, byMeaning = 14, 6, 16, 6, -8, 0
 )
 
 // setting is where a text comes from.
@@ -91,7 +93,7 @@ func (c *candidate) search(rules []matcher, p *passage, prose bool, ctx setting,
 		if !ok {
 			continue
 		}
-		weight += bonus
+		weight += bonus + *m.layer
 		if !known {
 			weight -= guessMalus
 		}

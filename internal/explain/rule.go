@@ -38,6 +38,7 @@ type rule struct {
 
 // ruleset is the rules about one part of the matter, by how much they prove.
 type ruleset struct {
+	layer *int   // what the layer weighs
 	signs []rule // words that mean one thing only; URLs count too
 	words []rule // plain words for it
 	hints []rule // words that leave room for doubt
@@ -48,6 +49,7 @@ type matcher struct {
 	*rule
 	groups [][]word
 	stages []evidence.Stage
+	layer  *int
 }
 
 // word is one alternative of a rule.
@@ -80,10 +82,10 @@ const (
 
 // compile makes rules ready. It panics on a rule that is badly written; a test
 // compiles all of them.
-func compile(rules []rule, lits *literals) []matcher {
+func compile(rules []rule, layer *int, lits *literals) []matcher {
 	out := make([]matcher, 0, len(rules))
 	for i := range rules {
-		m := matcher{rule: &rules[i]}
+		m := matcher{rule: &rules[i], layer: layer}
 		for _, g := range strings.Split(m.when, " & ") {
 			var group []word
 			not := strings.HasPrefix(g, "!")

@@ -20,9 +20,9 @@ type ready struct {
 var compiled = sync.OnceValue(func() *ready {
 	var r ready
 	for _, s := range rulesets {
-		r.signs = append(r.signs, compile(s.signs, &r.lits)...)
-		r.words = append(r.words, compile(s.words, &r.lits)...)
-		r.hints = append(r.hints, compile(s.hints, &r.lits)...)
+		r.signs = append(r.signs, compile(s.signs, s.layer, &r.lits)...)
+		r.words = append(r.words, compile(s.words, s.layer, &r.lits)...)
+		r.hints = append(r.hints, compile(s.hints, s.layer, &r.lits)...)
 	}
 	r.lits.build()
 	return &r

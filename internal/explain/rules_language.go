@@ -6,6 +6,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 // languages than English: German, French, Spanish, Portuguese, Italian, Dutch,
 // Polish, Russian, Japanese, Chinese, Korean.
 var languageRules = ruleset{
+	layer: &byLanguage,
 	signs: []rule{
 		{id: "recipient.unknown", when: "unbekannter benutzer|benutzer unbekannt|empfänger unbekannt|unbekannter empfänger|empfänger nicht gefunden|empfänger existiert nicht|adresse existiert nicht|postfach existiert nicht|empfängeradresse * nicht gefunden|e-mail-adresse * nicht gefunden|e-mail-adresse * konnte nicht gefunden|adresse * nicht gefunden|adresse * ungültig|nicht bekannt|gibt es nicht|benutzer existiert nicht" +
 			"|adresse de messagerie * introuvable|destinataire inconnu|destinataire invalide|utilisateur inconnu|adresse * introuvable|adresse * n'existe pas|adresse n'existe pas|boîte aux lettres * inexistante|boite aux lettres * inexistante|adresse * invalide|n'a pas été trouvé|utilisateur * n'existe pas|compte inexistant|inexistant" +

@@ -4,6 +4,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 
 // libraryRules are what clients, libraries, operating systems and devices say.
 var libraryRules = ruleset{
+	layer: &byLibrary,
 	signs: []rule{
 		// Names of errors of the operating system and the resolver.
 		{id: "dns.lookup-failed", key: true, when: "eai_again|temporary failure in name resolution|[11002]|wsatry_again|server misbehaving|temporary failure resolving", between: "delivery.dns-failed", alt: []cause.ID{"net.timeout"}, from: "glibc, Windows, Go, Node"},

@@ -5,6 +5,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 // providerRules are what single services say, where it is theirs alone: their own
 // codes, and words that mean something else elsewhere.
 var providerRules = ruleset{
+	layer: &byProvider,
 	signs: []rule{
 		// Gmail. https://support.google.com/a/answer/3726730
 		{id: "recipient.rate-limited", key: true, when: "receiving mail at a rate|receiving mail too quickly|receivingrate", from: "Gmail"},

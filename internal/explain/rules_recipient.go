@@ -4,6 +4,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 
 // recipientRules are about the address, the mailbox, and passing mail on to it.
 var recipientRules = ruleset{
+	layer: &byMeaning,
 	signs: []rule{
 		{id: "recipient.domain-not-found", key: true, when: "dns lookup failure: host|host or domain name not found|domain is not reachable|no mx found for|no such domain at & !try again|sender", alt: []cause.ID{"delivery.dns-failed"}, at: "rcpt bounce data post-data", from: "DragonFly, Postfix, OpenSMTPD"},
 		{id: "relay.denied", when: "delivery is not allowed to|delivery * not allowed|cannot send to external|not allowed to send to external|not allowed to send to this|not allowed to send mail to|only local recipients|external recipients * not|outside recipients", at: "rcpt", alt: []cause.ID{"recipient.restricted", "auth.required"}, from: "hMailServer, IIS"},

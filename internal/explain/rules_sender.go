@@ -5,6 +5,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 // policyRules are about the authentication of the sender's domain, and about rules
 // that somebody wrote.
 var policyRules = ruleset{
+	layer: &byMeaning,
 	signs: []rule{
 		{id: "policy.spf-failed", key: true, when: "[spf] ~ {wrong}|[spf] ~ {refused}|spf record|spf policy|sender policy framework|spf-check|spf check|domain of * does not designate|not designated as permitted & !dkim|dmarc", alt: []cause.ID{"policy.unauthenticated", "policy.dmarc-failed"}, from: "RFC 7208 and many"},
 		{id: "policy.dkim-failed", key: true, when: "[dkim] ~ {wrong}|dkim signature|dkim-signature * invalid|dkim verification|domainkeys ~ {wrong} & !spf|dmarc|duplicate|multiple", alt: []cause.ID{"policy.unauthenticated", "policy.dmarc-failed"}, from: "RFC 6376 and many"},
@@ -22,9 +23,10 @@ var policyRules = ruleset{
 
 // senderRules are about who the mail is from.
 var senderRules = ruleset{
+	layer: &byMeaning,
 	signs: []rule{
 		{id: "sender.domain-not-found", when: "{domain} ~ {absent}|no such domain|[domain] ~ no mx", at: "mail", alt: []cause.ID{"sender.unknown", "sender.address-invalid"}, from: "all"},
-		{id: "sender.address-not-owned", when: "{from} ~ not permitted|{from} ~ not allowed|{from} ~ not authorized|{from} ~ not authorised|{from} ~ mismatch|{from} ~ must match|{from} * match * {login}|{from} * same as * {login}|mismatched|not allowed to send|not permitted to send|{from} ~ own|not allowed to use & !spf|ip|dmarc|[list]|recipient|group|external|host", at: "mail rcpt post-data data client", alt: []cause.ID{"sender.send-as-denied", "relay.denied", "sender.not-verified"}, from: "all"},
+		{id: "sender.address-not-owned", when: "{from} ~ not permitted|{from} ~ not allowed|{from} ~ not authorized|{from} ~ not authorised|{from} ~ mismatch|{from} ~ must match|{from} * match * {login}|{from} * same as * {login}|mismatched|not allowed to send|not permitted to send|{from} ~ own|not allowed to use & !unauthenticated|header|scanning|spf|ip|dmarc|[list]|recipient|group|external|host", at: "mail rcpt post-data data client", alt: []cause.ID{"sender.send-as-denied", "relay.denied", "sender.not-verified"}, from: "all"},
 		{id: "sender.blocked", when: "rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|blocked by the recipient|recipient has blocked|recipient * reject * sender|an address that has been blacklisted|address that has been blocked|sender has been blocked|sender is on * {listed}|{from} ~ {listed}|{from} ~ [blocked] & ![ip]|ip address|host|domain", alt: []cause.ID{"reputation.low", "account.restricted-spam", "reputation.domain-blocklisted"}, from: "all"},
 		{id: "sender.send-as-denied", when: "sendasdenied|send as this sender|permissions to send as|permission to send as|#7.60|#2.252|send on behalf|sending on behalf|message on behalf|on behalf of this user|send-as", from: "Exchange"},
 		{id: "sender.not-verified", when: "email address is not verified|address not verified|address is not verified|verified sender|sender identity|sender signature|not a verified|domain is not verified|domain not verified|not been verified|sender not verified|sender is not verified|from address is not verified|unverified sender|unverified domain|not verified & !recipient address|dmarc|certificate|tls", alt: []cause.ID{"account.sending-disabled"}, from: "SES, SendGrid, Postmark, Brevo"},

@@ -4,6 +4,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 
 // softwareRules are what mail server programs say, in words that are theirs.
 var softwareRules = ruleset{
+	layer: &bySoftware,
 	signs: []rule{
 		// Postfix. https://www.postfix.org/postconf.5.html, its access lists and smtpd_check.
 		{id: "sender.address-not-owned", key: true, when: "sender address rejected: not owned by|sender address rejected: not logged in|not owned by auth|not owned by user", from: "Postfix"},
