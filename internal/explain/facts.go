@@ -3,6 +3,7 @@ package explain
 import (
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,5 +114,11 @@ func (f Facts) inner(whole *passage) evidence.Stage {
 
 // setting returns where the text comes from.
 func (f Facts) setting(whole *passage) setting {
-	return setting{stage: f.inner(whole), fromServer: f.FromServer, fromClient: f.Stage == evidence.StageClient, unknown: f.Stage == "" && !f.FromServer}
+	return setting{
+		stage: f.inner(whole), fromServer: f.FromServer, fromClient: f.Stage == evidence.StageClient, unknown: f.Stage == "" && !f.FromServer,
+		login: slices.ContainsFunc(loginSigns, func(w string) bool { return strings.Contains(whole.all, w) }),
+	}
 }
+
+// loginSigns are words of which one stands in a text about signing in.
+var loginSigns = []string{"auth", "login", "log in", "logon", "password", "credential", "sign in", "sign-in", "token", "mechanism", "sasl", "base64", "decode", "username", "user name", "535", "534"}

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"regexp"
-	"strings"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
@@ -36,7 +35,7 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 			return named(id, alt, Likely, p, p.reply.Enhanced.String(), f)
 		}
 	}
-	if f.Stage != "" || aboutMail(whole) {
+	if f.Stage != "" || f.FromServer || aboutOf(whole).mail {
 		for _, p := range passages {
 			var vague candidate
 			if vague.search(compiled().hints, p, true, c, 0, f); vague.rule != nil {
@@ -70,6 +69,7 @@ type setting struct {
 	fromServer bool           // a server's log or bounce
 	fromClient bool           // a client's own message
 	unknown    bool           // nothing is known
+	login      bool           // it speaks of signing in
 }
 
 // candidate is the weightiest rule so far.
@@ -141,20 +141,4 @@ func named(id cause.ID, alt []cause.ID, sure Confidence, p *passage, word string
 // none is the finding of a text that is no failure of mail.
 func none() Finding {
 	return Finding{Proof: []string{}, Alternatives: []cause.ID{}, Do: []string{}}
-}
-
-// mailWords are words of which one stands in nearly every text about mail.
-var mailWords = []string{"smtp", "mail", "recipient", "sender", "message", "mx", "relay", "spam", "tls", "@", "helo", "rcpt", "postmaster", "delivery", "auth", "starttls"}
-
-// aboutMail reports whether p speaks of mail at all.
-func aboutMail(p *passage) bool {
-	if p.reply.Code != 0 || len(p.enhanced) > 0 {
-		return true
-	}
-	for _, w := range mailWords {
-		if strings.Contains(p.all, w) {
-			return true
-		}
-	}
-	return false
 }

@@ -344,7 +344,7 @@ func (m *matcher) fits(c setting) (fits, sure bool) {
 		case s == evidence.StageBounce && c.fromServer, s == evidence.StageClient && c.fromClient, s == c.stage:
 			return true, true
 		case s == evidence.StageBounce, s == evidence.StageClient:
-		case s == evidence.StageAuth && c.fromServer: // servers seldom sign in to each other
+		case s == evidence.StageAuth && c.stage == "" && (c.fromServer || !c.login): // servers seldom sign in to each other
 		default:
 			inside = true
 		}

@@ -85,6 +85,9 @@ func one(text string, f Facts) Finding {
 		text = text[:maxBounce]
 	}
 	text = withoutOriginal(text)
+	if successful(text) || f.Stage == "" && anAccess.MatchString(text) {
+		return none()
+	}
 	var passages []*passage
 	for _, r := range replies(text, maxReplies) {
 		passages = append(passages, newPassage(r))
@@ -93,7 +96,11 @@ func one(text string, f Facts) Finding {
 	if len(passages) != 1 || len(passages[0].shown) < len(strings.TrimSpace(text)) {
 		passages = append(passages, whole)
 	}
-	return judge(passages, whole, f)
+	x := judge(passages, whole, f)
+	if x.Cause != "" && !x.believable(f, aboutOf(whole)) {
+		return none()
+	}
+	return x
 }
 
 // readable takes out what copying adds: escape sequences of terminals, quote
