@@ -24,7 +24,7 @@ const (
 // the levels before its own. A new package takes its place here first.
 var levels = [][]string{
 	{"smtp", "cause"},
-	{"evidence"},
+	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient"},
 	{"spool", "policy", "auth", "route"},
