@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient"},
-	{"spool", "policy", "auth", "route"},
+	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
