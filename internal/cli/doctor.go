@@ -356,7 +356,10 @@ func (a *app) doctorSecrets(c *cobra.Command, f *doctorFlags, q *doctor.Question
 		return usageError("%s", err)
 	}
 	if q.User == "" && (q.Password != "" || q.Token != "") {
-		if q.User = q.Address; q.User == "" {
+		if q.User = q.LoginName; q.User == "" {
+			q.User = q.Address
+		}
+		if q.User == "" {
 			return wrongUse(c, "a password needs --user NAME")
 		}
 	}

@@ -61,9 +61,15 @@ var wellKnown = []string{"smtp.gmail.com", "smtp.office365.com"}
 // plan returns the probes that come next, from what is known. It returns none when
 // all is known that can be.
 func plan(q *Question, f *Facts) []probe {
+	if q.Meant != "" {
+		return nil // the address would go to whoever registered the slip
+	}
 	name := f.name(nameTarget)
 	if name == nil {
 		return firstProbes(q)
+	}
+	if allUnspecified(name.Addresses) && q.Proxy == "" && !q.isIP() {
+		return filterProbes(q, f)
 	}
 	if name.Kind != "" {
 		return nameProbes(q, f)
@@ -213,6 +219,29 @@ func nameProbes(q *Question, f *Facts) []probe {
 				probes = append(probes, probe{kind: probeName, name: q.Host, server: s, why: string(nameOther)})
 			}
 		}
+	}
+	return probes
+}
+
+// allUnspecified reports whether a name was answered with 0.0.0.0 or :: only, as
+// filters do.
+func allUnspecified(all []netip.Addr) bool {
+	for _, a := range all {
+		if !a.IsUnspecified() {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// filterProbes ask other name servers about a name that a filter seems to hide.
+func filterProbes(q *Question, f *Facts) []probe {
+	if q.OnlyResolver || f.name(nameOther) != nil {
+		return nil
+	}
+	var probes []probe
+	for _, s := range q.Others {
+		probes = append(probes, probe{kind: probeName, name: q.Host, server: s, why: string(nameOther)})
 	}
 	return probes
 }

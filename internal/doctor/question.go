@@ -45,7 +45,10 @@ type Question struct {
 	Security Security // "": Auto
 	Typed    bool     // the user named the host, and so agrees that the login is sent to it
 	Address  string   // the user's mail address, "" when it is not known
+	Meant    string   // the mail domain that the address's is probably a slip for; then nothing is asked
+	Origin   []string // where the settings come from, for the report
 
+	LoginName string // the user name for the address, as its provider has it; "": not known
 	User      string // "": no login
 	Password  string
 	Token     string // an OAuth access token, in place of a password
