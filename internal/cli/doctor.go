@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wellsent/wellsent/internal/doctor"
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
@@ -308,6 +309,8 @@ func (a *app) targetOf(c *cobra.Command, word string, f *doctorFlags, q *doctor.
 		rest, _, _ = strings.Cut(rest, "/")
 		if scheme == "smtps" && q.Security == doctor.Auto {
 			q.Security = doctor.Implicit
+		} else if q.Security == doctor.Auto && !strings.HasSuffix(rest, ":25") {
+			q.Security = doctor.StartTLS // smtp:// is not TLS at once
 		}
 	case isURL:
 		return wrongUse(c, "a server is smtp://… or smtps://…, not %s://…", printable(scheme))
@@ -321,7 +324,25 @@ func (a *app) targetOf(c *cobra.Command, word string, f *doctorFlags, q *doctor.
 		return wrongUse(c, "%s", err)
 	}
 	q.Host, q.Port, q.Typed = e.Host, e.Port, true
+	if q.Port == 0 {
+		knownPort(q)
+	}
 	return nil
+}
+
+// knownPort sets the port that a provider prefers for its server.
+func knownPort(q *doctor.Question) {
+	for _, u := range provider.ByHost(q.Host) {
+		if u.Role != provider.RoleOutgoing {
+			continue
+		}
+		for _, s := range u.Servers {
+			if q.Security == doctor.Auto || string(s.Security) == string(q.Security) {
+				q.Port, q.Security = s.Port, doctor.Security(s.Security)
+				return
+			}
+		}
+	}
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {

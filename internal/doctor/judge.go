@@ -43,7 +43,10 @@ func (j *judge) findings() []Finding {
 // is what the port speaks.
 func (j *judge) effective() *Talk {
 	t := j.f.talk(talkTarget)
-	if t == nil || t.Failure == nil || !j.q.free() {
+	if t == nil {
+		return j.f.onAnyPort(j.q)
+	}
+	if t.Failure == nil || !j.q.free() {
 		return t
 	}
 	mode := j.f.talk(talkMode)

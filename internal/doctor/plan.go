@@ -78,6 +78,9 @@ func plan(q *Question, f *Facts) []probe {
 		return connectProbes(q, name)
 	}
 	if !f.reached(connectTarget) {
+		if t := f.onAnyPort(q); t != nil {
+			return sessionProbes(q, f, t)
+		}
 		return networkProbes(q, f, name)
 	}
 	if f.talk(talkTarget) == nil {
@@ -267,6 +270,22 @@ func (f *Facts) settled(q *Question) *Talk {
 	}
 	if t := f.talk(talkMode); q.free() && t.well() && t.Port == q.Port {
 		return t
+	}
+	return f.onAnyPort(q)
+}
+
+// onAnyPort returns the conversation on another port than the usual one, where the
+// port was left open; nil without one.
+func (f *Facts) onAnyPort(q *Question) *Talk {
+	if !q.anyPort {
+		return nil
+	}
+	for _, port := range submissionPorts {
+		for _, t := range f.Talks {
+			if t.Why == talkPort && t.Port == port && t.well() && !t.NoTLS {
+				return t
+			}
+		}
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ type Incoming struct {
 // Question is what is asked of the doctor.
 type Question struct {
 	Host     string
-	Port     int      // 0: the usual ones
+	Port     int      // 0: the usual ones, whichever works
 	Security Security // "": Auto
 	Typed    bool     // the user named the host, and so agrees that the login is sent to it
 	Address  string   // the user's mail address, "" when it is not known
@@ -60,6 +60,7 @@ type Question struct {
 	Incoming []Incoming // where the same login is tried when SMTP refuses it
 	Controls []Endpoint // hosts that are known to be up
 
+	anyPort       bool               // Port was left open
 	Resolver      *resolver.Resolver // for every name
 	OnlyResolver  bool               // no other resolver may be asked
 	Others        []string           // name servers to compare with; with ports

@@ -94,7 +94,7 @@ func NewReport(q *Question, f *Facts) *Report {
 		Findings: j.findings(), Warnings: j.warnings(), Works: j.works(), Untested: j.untested(), Origin: append([]string{}, q.Origin...), Evidence: items(f), TookMS: f.Took.Milliseconds(),
 	}
 	if t := j.effective(); t != nil && (t.Failure == nil || t.TLS != "") {
-		r.Target.Security = t.Security
+		r.Target.Security, r.Target.Port = t.Security, t.Port
 	}
 	switch {
 	case len(r.Findings) > 0 && !(f.OutOfTime && r.Findings[0].Confidence == explain.Possible):
