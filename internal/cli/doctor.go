@@ -208,7 +208,7 @@ func doctorNetwork(c *cobra.Command, f *doctorFlags, q *doctor.Question) error {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(strings.Trim(server, "[]"), "53")
 		}
-		o.Servers, q.OnlyResolver = []string{server}, true
+		o.Servers, o.Hosts, q.OnlyResolver = []string{server}, os.DevNull, true // the hosts file is somewhere else too
 	} else {
 		q.Others = []string{"1.1.1.1:53", "9.9.9.9:53"} // asked only where the system's do not answer
 	}

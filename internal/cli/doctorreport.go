@@ -34,9 +34,11 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 	for _, o := range r.Origin {
 		p.field(2, "from", o)
 	}
-	for i := range r.Warnings {
+	if len(r.Warnings) > 0 {
 		p.line()
-		p.diagnosis(&r.Warnings[i], p.warn("!"))
+	}
+	for i := range r.Warnings {
+		p.warning(&r.Warnings[i])
 	}
 	if !r.Works.Empty() {
 		p.line()
@@ -79,6 +81,15 @@ func (p *page) diagnosis(f *doctor.Finding, mark string) {
 	p.field(2, "sure", string(f.Confidence))
 	if len(f.RuledOut) > 0 {
 		p.list("fine", f.RuledOut)
+	}
+}
+
+// warning writes in a few lines what does not stop this mail.
+func (p *page) warning(f *doctor.Finding) {
+	p.marked(p.warn("!"), title(f.Title, f.Cause), string(f.Cause))
+	p.list("seen", f.Seen)
+	if len(f.Do) > 0 {
+		p.field(2, "do", f.Do[0])
 	}
 }
 

@@ -150,6 +150,12 @@ func (j *judge) greeting() *Finding {
 	if t == nil || t.Failure == nil {
 		return nil
 	}
+	if errors.Is(t.Failure.Err, smtpclient.ErrGivenUp) {
+		if greetingTime(t) > slowGreeting {
+			return nil // it answers, and slowly: a warning, and what was not tried is said
+		}
+		return j.broken(t)
+	}
 	switch t.Failure.Stage {
 	case evidence.StageEHLO:
 		if t.Failure.Reply.Code == 530 { // FTP greets with 220 too, and wants a login before anything; RFC 959 §5.4

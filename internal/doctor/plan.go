@@ -311,7 +311,7 @@ func trouble(q *Question, f *Facts) []probe {
 			}
 		}
 		if f.Clock == nil && timeProblem(t) {
-			for _, c := range q.Controls {
+			for _, c := range clocks(q, f) {
 				add(probe{kind: probeClock, at: c})
 			}
 		}
@@ -321,6 +321,17 @@ func trouble(q *Question, f *Facts) []probe {
 		}
 	}
 	return probes
+}
+
+// clocks are hosts that may tell the time, as web servers do.
+func clocks(q *Question, f *Facts) []Endpoint {
+	if len(q.Controls) > 0 {
+		return q.Controls
+	}
+	if n := f.name(nameTarget); n != nil && allPublic(n.Addresses) {
+		return []Endpoint{{"www.google.com", 443}, {"www.microsoft.com", 443}}
+	}
+	return nil
 }
 
 func (f *Facts) countTalks(why talkReason) int {
