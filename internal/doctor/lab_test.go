@@ -57,7 +57,7 @@ func TestRun_Lab(t *testing.T) {
 			if len(r.Findings) > 0 {
 				got = r.Findings[0].Cause
 			}
-			want := []cause.ID{sc.Cause}
+			want := append([]cause.ID{sc.Cause}, sc.Words...)
 			if sc.Harmless {
 				want = append(want, "")
 			}
