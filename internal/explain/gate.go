@@ -99,6 +99,8 @@ func successful(text string) bool {
 	for _, line := range strings.Split(text[:min(len(text), 8<<10)], "\n") {
 		switch {
 		case strings.TrimSpace(line) == "":
+		case !mayTell(line):
+			return false
 		case !aSuccess.MatchString(line), aFailing.MatchString(line) && !strings.Contains(line, "status=sent"):
 			return false
 		default:
@@ -106,4 +108,11 @@ func successful(text string) bool {
 		}
 	}
 	return some
+}
+
+// mayTell reports whether a line has a chance to tell of success; it is quick.
+func mayTell(line string) bool {
+	line = strings.TrimLeft(line, " \tsS<:")
+	return line[:min(len(line), 1)] == "2" || line[:min(len(line), 1)] == "3" || strings.Contains(line, "status=") || strings.Contains(line, "dsn=2") ||
+		strings.Contains(line, "@") && (strings.Contains(line, "=> ") || strings.Contains(line, "-> ") || strings.Contains(line, "<= ")) || strings.HasSuffix(line, "Completed")
 }

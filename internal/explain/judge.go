@@ -24,8 +24,8 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 		if p != whole {
 			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
 		}
-		best.search(compiled().signs, p, false, c, bonus+signBonus, f)
-		best.search(compiled().words, p, true, c, bonus, f)
+		best.search(&compiled().signs, p, false, c, bonus+signBonus, f)
+		best.search(&compiled().words, p, true, c, bonus, f)
 	}
 	if best.rule != nil {
 		return best.finding(Certain, f)
@@ -38,7 +38,7 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	if f.Stage != "" || f.FromServer || aboutOf(whole).mail {
 		for _, p := range passages {
 			var vague candidate
-			if vague.search(compiled().hints, p, true, c, 0, f); vague.rule != nil {
+			if vague.search(&compiled().hints, p, true, c, 0, f); vague.rule != nil {
 				return vague.finding(Possible, f)
 			}
 		}
@@ -81,10 +81,10 @@ type candidate struct {
 }
 
 // search tries all rules on a passage; prose leaves its URLs out.
-func (c *candidate) search(rules []matcher, p *passage, prose bool, ctx setting, bonus int, f Facts) {
+func (c *candidate) search(rules *rung, p *passage, prose bool, ctx setting, bonus int, f Facts) {
 	coded, _ := byEnhanced(p, ctx.stage, f)
-	for i := range rules {
-		m := &rules[i]
+	for _, i := range rules.candidates(p) {
+		m := &rules.rules[i]
 		fits, known := m.fits(ctx)
 		if !fits {
 			continue
