@@ -7,6 +7,9 @@ import "github.com/wellsent/wellsent/internal/cause"
 var providerRules = ruleset{
 	layer: &byProvider,
 	signs: []rule{
+		{id: "sender.blocked", key: true, when: "#7.503 & banned", alt: []cause.ID{"account.restricted-spam"}, from: "Exchange Online"},
+		{id: "sender.address-not-owned", key: true, when: "from address not verified & @yahoo", alt: []cause.ID{"sender.not-verified"}, from: "Yahoo"},
+		{id: "recipient.disabled", when: "not our customer & =550", at: "rcpt bounce", alt: []cause.ID{"recipient.unknown"}, from: "Comcast"},
 		// Gmail. https://support.google.com/a/answer/3726730
 		{id: "recipient.rate-limited", key: true, when: "receiving mail at a rate|receiving mail too quickly|receivingrate", from: "Gmail"},
 		{id: "policy.dkim-failed", key: true, when: "#7.30 & @gmail|dkim did not pass", from: "Gmail"},
@@ -29,7 +32,7 @@ var providerRules = ruleset{
 		{id: "recipient.unknown", when: "resolver.adr.ambiguous|adr.ambiguous", alt: []cause.ID{"server.misconfigured"}, from: "Exchange"},
 		{id: "policy.organisation-rule", key: true, when: "transport.rules.rejectmessage|transport.rules|#7.520|smtpsend.suppressed.policy", from: "Exchange"},
 		{id: "reputation.ip-blocklisted", key: true, when: "#7.511|#7.606|#7.608|banned sending ip|part of their network is on our block list|(s3140)|(s3150)|(s775)|(s844)", from: "Exchange Online, Outlook.com"},
-		{id: "account.restricted-spam", key: true, when: "#7.501|#7.502|#7.503 & spam|banned|abuse", from: "Exchange Online"},
+		{id: "account.restricted-spam", key: true, when: "#7.501|#7.502 & spam|banned|abuse", from: "Exchange Online"},
 		{id: "policy.unauthenticated", key: true, when: "#7.515", from: "Outlook.com"},
 		{id: "limit.rate", key: true, when: "#7.500 & busy|#7.508|#7.234", from: "Exchange Online"},
 		{id: "recipient.rate-limited", key: true, when: "#2.121|#2.122", from: "Exchange Online"},

@@ -6,6 +6,11 @@ import "github.com/wellsent/wellsent/internal/cause"
 var softwareRules = ruleset{
 	layer: &bySoftware,
 	signs: []rule{
+		{id: "delivery.expired", key: true, when: "#4.7 & expired|expir|too long|timed out|stopped trying", alt: []cause.ID{"delivery.host-unreachable", "delivery.dns-failed"}, at: "bounce", from: "Exchange, SES, Sendmail"},
+		{id: "auth.required", key: true, when: "relaying denied * authentication required|proper authentication required|authentication required to relay|authenticate to relay|authentication * before relay|relay * authenticate", alt: []cause.ID{"relay.denied"}, at: "rcpt mail data", from: "Sendmail, Exim"},
+		{id: "relay.denied", key: true, when: "relaying denied. ip name", alt: []cause.ID{"sender.no-reverse-dns"}, from: "Sendmail"},
+		{id: "message.malformed", key: true, when: "improper use of 8-bit data in message header|8-bit data in * header|8bit * header|non-ascii * header", at: "post-data data bounce", from: "Sendmail, Exim"},
+		{id: "message.line-too-long", when: "command too long|line too long", at: "data", alt: []cause.ID{"protocol.syntax-error"}, from: "Postfix, Exim"},
 		// Postfix. https://www.postfix.org/postconf.5.html, its access lists and smtpd_check.
 		{id: "sender.address-not-owned", key: true, when: "sender address rejected: not owned by|sender address rejected: not logged in|not owned by auth|not owned by user", from: "Postfix"},
 		{id: "sender.unknown", key: true, when: "sender address rejected: unverified|sender address rejected: undeliverable|sender address rejected: user unknown|sender address rejected * user unknown", alt: []cause.ID{"greylist.deferred"}, from: "Postfix"},
@@ -41,7 +46,7 @@ var softwareRules = ruleset{
 		{id: "recipient.domain-not-found", key: true, when: "host unknown (name server|... host unknown|name server: * host not found|no such host here", alt: []cause.ID{"recipient.unknown"}, from: "Sendmail"},
 		{id: "delivery.dns-failed", key: true, when: "name server: * transient|deferred: name server|name server: host name lookup failure|host name lookup failure & !ip name", from: "Sendmail"},
 		{id: "sender.domain-not-found", key: true, when: "domain of sender address|real domain name required for sender|domain of sender", from: "Sendmail"},
-		{id: "sender.no-reverse-dns", key: true, when: "relaying denied. ip name|ip name lookup failed|ip name possibly forged|fix reverse dns", alt: []cause.ID{"relay.denied"}, from: "Sendmail"},
+		{id: "sender.no-reverse-dns", key: true, when: "ip name lookup failed|ip name possibly forged|fix reverse dns", alt: []cause.ID{"relay.denied"}, from: "Sendmail"},
 		{id: "delivery.host-unreachable", when: "deferred: connection|deferred: operation timed out|deferred: no route", from: "Sendmail"},
 		// qmail and its kin.
 		{id: "sender.blocked", key: true, when: "badmailfrom|badmailpatterns|your envelope sender is in my|your envelope sender has been denied", from: "qmail"},
