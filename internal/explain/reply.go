@@ -12,7 +12,7 @@ import (
 // the numbers of ports out; 44x is Exchange's.
 var aReply = regexp.MustCompile(`(?:^|[\s('"\[>#:=])([45][0-7]\d)(?:[- ]|, b['"]|: |\)|$)\s*#?([245]\.\d{1,3}\.\d{1,3})?`)
 
-var anEnhanced = regexp.MustCompile(`(?:^|[^\d.\w-])([245])\.(\d{1,3})\.(\d{1,3})(?:[^\d.\w-]|\.?$|\.\s|\.[^\d])`)
+var anEnhanced = regexp.MustCompile(`(?:^|[^\d.\w-])([245])\.(\d{1,3})\.(\d{1,3})(?:[^\d.\w-]|-[^\d]|\.?$|\.\s|\.[^\d])`)
 
 // codes returns the first failing reply in s, without its text, and the subjects
 // and details of all enhanced status codes.

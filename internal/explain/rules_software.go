@@ -50,7 +50,7 @@ var softwareRules = ruleset{
 		{id: "delivery.host-unreachable", when: "deferred: connection|deferred: operation timed out|deferred: no route", from: "Sendmail"},
 		// qmail and its kin.
 		{id: "sender.blocked", key: true, when: "badmailfrom|badmailpatterns|your envelope sender is in my|your envelope sender has been denied", from: "qmail"},
-		{id: "relay.denied", key: true, when: "list of allowed rcpthosts|allowed rcpthosts|rcpthosts", alt: []cause.ID{"auth.required"}, from: "qmail"},
+		{id: "relay.denied", key: true, when: "list of allowed rcpthosts|allowed rcpthosts|rcpthosts|rcpt-hosts", alt: []cause.ID{"auth.required"}, from: "qmail"},
 		{id: "recipient.unknown", key: true, when: "no mailbox here by that name|sorry, no mailbox|no such mailbox here|vpopmail + no account|can't create user directory|unable to chdir to maildir|this address no longer accepts mail|no valid cert for gatewaying", alt: []cause.ID{"recipient.disabled", "relay.denied"}, from: "qmail, vpopmail"},
 		{id: "recipient.domain-not-found", key: true, when: "couldn't find any host named|couldn't find a mail exchanger|couldn't find any host by that name|although i'm listed as", alt: []cause.ID{"server.misconfigured"}, from: "qmail"},
 		{id: "server.misconfigured", key: true, when: "although i'm listed as a best-preference mx|it isn't in my control/locals", alt: []cause.ID{"routing.loop"}, from: "qmail"},
