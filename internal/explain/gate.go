@@ -116,3 +116,33 @@ func mayTell(line string) bool {
 	return line[:min(len(line), 1)] == "2" || line[:min(len(line), 1)] == "3" || strings.Contains(line, "status=") || strings.Contains(line, "dsn=2") ||
 		strings.Contains(line, "@") && (strings.Contains(line, "=> ") || strings.Contains(line, "-> ") || strings.Contains(line, "<= ")) || strings.HasSuffix(line, "Completed")
 }
+
+// failing are words of which one stands in every text about a failure, in English.
+var failing = []string{
+	"error", "fail", "cannot", "can't", "can not", "could not", "couldn't", "unable", "n't", "not ", "no ", "non-", "denied", "reject", "refus", "invalid", "unknown", "timeout", "timed out",
+	"time-out", "expire", "lost", "closed", "reset", "unreach", "block", "missing", "must", "require", "exceed", "too ", "wrong", "incorrect", "bad", "abort", "problem", "unsupported",
+	"disconnect", "eof", "mismatch", "full", "quota", "suspend", "disabled", "spam", "virus", "delay", "defer", "undeliver", "bounce", "return", "locked", "banned", "listed", "rate limit", "over limit",
+	"untrusted", "self-signed", "self signed", "loop", "exception", "interrupt", "drop", "broken", "offline", "down", "try again", "later", "please", "forbid", "prohibit", "illegal",
+	"malformed", "unrecogni", "unauth", "insufficient", "violat", "empty", "unavailable", "overload", "never", "without", "[dt:", "insecure", "unexpected", "conflict", "moved", "inactive",
+	"virus", "malware", "infected", "banned", "terminated", "stopped", "sorry", "undefined", "unrouteable", "greylist", "temporar", "xxxx", "fatal", "alert", "only", "need", "0x8", "aadsts", "enotfound", "econn", "etimedout",
+	"eai_again", "ehost", "enet", "epipe", "eacces", "unroutable", "unresolv", "doubtful", "suspicious", "poor", "low ", "less ", "threat", "trojan", "excessive", "retry", "throttl", "slow",
+}
+
+// succeeding are words of success; grave are those that take it back.
+var (
+	succeeding = []string{"has been sent", "sent successfully", "successfully sent", "verify return code: 0 (ok)", "accepted for delivery", "queued as", "authentication succe", "auth succeeded", "mail sent", "message sent", "message accepted"}
+	grave      = []string{"error", "fail", "reject", "denied", "refus", "could not", "unable", "timed out", "bounced", "deferred", "not sent", "not been sent", "undeliver", "cannot"}
+)
+
+// troubled reports whether the text that gave x tells of any trouble at all. Where
+// x rests on plain words they are trouble enough.
+func (x *Finding) troubled(p *passage) bool {
+	contains := func(w string) bool { return strings.Contains(p.all, w) }
+	switch {
+	case p.reply.Code != 0 || len(p.enhanced) > 0:
+		return true
+	case slices.ContainsFunc(succeeding, contains):
+		return slices.ContainsFunc(grave, contains)
+	}
+	return x.Confidence != Possible || strings.IndexFunc(p.all, func(r rune) bool { return r >= 0x80 }) >= 0 || slices.ContainsFunc(failing, contains)
+}

@@ -7,6 +7,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 var providerRules = ruleset{
 	layer: &byProvider,
 	signs: []rule{
+		{id: "auth.oauth-token-rejected", key: true, when: "\"schemes\":\"bearer", alt: []cause.ID{"auth.oauth-scope"}, from: "Gmail"},
 		// 163, 126, yeah.net: https://help.mail.163.com/faqDetail.do?code=d7a5dc8471cd0c0e8b4b8f4f8e49998b
 		{id: "recipient.too-many", key: true, when: "rp:rcl|rp:drc|out of allow rcpt|allow rcpt num|too much recipient", alt: []cause.ID{"limit.rate"}, from: "163"},
 		{id: "sender.bad-helo", key: true, when: "helohost error|helo host error|invalid helohost|hl:hho", from: "163"},
@@ -19,7 +20,7 @@ var providerRules = ruleset{
 		{id: "policy.spf-failed", key: true, when: "mi:spf", from: "163"},
 		{id: "sender.blocked", when: "user in blacklist|wm:blu|mi:blu", alt: []cause.ID{"reputation.low"}, from: "163"},
 		{id: "reputation.ip-blocklisted", key: true, when: "dt:rbl|wm:bli|hl:ihu|hl:ipb|ip in blacklist|ip is rejected & !auth error", alt: []cause.ID{"reputation.low"}, from: "163"},
-		{id: "limit.rate", key: true, when: "hl:rep|mi:sfq|mi:sdq|mi:str|hl:icc & !connection", alt: []cause.ID{"limit.connections", "reputation.low", "limit.quota"}, from: "163"},
+		{id: "limit.rate", key: true, when: "hl:rep|mi:sfq|mi:sdq|mi:str", alt: []cause.ID{"limit.connections", "reputation.low", "limit.quota"}, from: "163"},
 		{id: "limit.connections", key: true, when: "hl:icc|mi:stc", alt: []cause.ID{"limit.rate"}, from: "163"},
 		{id: "protocol.syntax-error", when: "mi:cel|mi:ccl|rp:cel|rp:ccl|dt:cel", alt: []cause.ID{"limit.rate"}, from: "163"},
 		{id: "sender.not-verified", key: true, when: "403 * not authorized to send from that email|403 forbidden * from address", from: "SendGrid"},
@@ -82,7 +83,7 @@ var providerRules = ruleset{
 		{id: "message.spam", key: true, when: "[dt:spm]|dt:spm|dt:sum|[hl:]", alt: []cause.ID{"limit.rate", "sender.address-not-owned", "reputation.low"}, from: "163"},
 		{id: "sender.address-not-owned", key: true, when: "dt:sum|mail from must equal authorized|must be same as authorization|must equal authorized user", from: "163, QQ"},
 		{id: "limit.connections", key: true, when: "mi:ncn|mi:imf", alt: []cause.ID{"limit.rate"}, from: "163"},
-		{id: "limit.rate", key: true, when: "hl:ifc|mi:sti|rp:qrc|rp:trc|mi:dmc|hl:mep|mi:dma|hl:itc", alt: []cause.ID{"limit.connections", "reputation.low", "limit.quota"}, from: "163"},
+		{id: "limit.rate", key: true, when: "hl:ifc|mi:sti|rp:qrc|rp:trc|mi:dmc|hl:mep|hl:itc", alt: []cause.ID{"limit.connections", "reputation.low", "limit.quota"}, from: "163"},
 		{id: "reputation.ip-blocklisted", key: true, when: "rp:rce|rp:dra|hl:iha|dt:bld|hl:ipb", alt: []cause.ID{"reputation.low", "recipient.too-many"}, from: "163"},
 		{id: "reputation.dynamic-ip", key: true, when: "dialup/transient|dialup/transient ip|(dyn)", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "T-Online"},
 		{id: "reputation.ip-blocklisted", key: true, when: "a problem occurred + (bl)|tosa@rx|tosa at rx & !dialup", from: "T-Online"},
