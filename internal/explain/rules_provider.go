@@ -7,6 +7,13 @@ import "github.com/wellsent/wellsent/internal/cause"
 var providerRules = ruleset{
 	layer: &byProvider,
 	signs: []rule{
+		{id: "message.malformed", key: true, when: "not rfc 5322|not rfc5322|rfc 5322 compliant|must be rfc|#7.512", from: "Gmail, Exchange Online"},
+		{id: "reputation.ip-blocklisted", when: "unusual rate of unsolicited mail originating|unsolicited mail originating from your ip", alt: []cause.ID{"reputation.low", "limit.rate", "message.spam"}, from: "Gmail"},
+		{id: "reputation.dynamic-ip", key: true, when: "dy-001|dynamic ip's", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Outlook.com"},
+		{id: "message.virus", key: true, when: "dy-002", from: "Outlook.com"},
+		{id: "reputation.ip-blocklisted", key: true, when: "sc-001|sc-002|sc-003|sc-004|ou-001|ou-002", alt: []cause.ID{"reputation.low", "message.spam"}, from: "Outlook.com"},
+		{id: "policy.dkim-failed", key: true, when: "(au01)|(au02)", from: "Yahoo"},
+		{id: "recipient.disabled", key: true, when: "#2.1 & expired|inactive user", from: "Hot.ee, Mail.ee"},
 		{id: "auth.oauth-token-rejected", key: true, when: "\"schemes\":\"bearer", alt: []cause.ID{"auth.oauth-scope"}, from: "Gmail"},
 		// 163, 126, yeah.net: https://help.mail.163.com/faqDetail.do?code=d7a5dc8471cd0c0e8b4b8f4f8e49998b
 		{id: "recipient.too-many", key: true, when: "rp:rcl|rp:drc|out of allow rcpt|allow rcpt num|too much recipient", alt: []cause.ID{"limit.rate"}, from: "163"},
@@ -37,9 +44,9 @@ var providerRules = ruleset{
 		{id: "policy.dkim-failed", key: true, when: "#7.30 & @gmail|dkim did not pass", from: "Gmail"},
 		{id: "policy.spf-failed", key: true, when: "#7.27 & @gmail|spf did not pass & !dkim", from: "Gmail"},
 		{id: "policy.unauthenticated", key: true, when: "#7.26 & unauthenticated|either spf or dkim|authentication results & !dmarc policy|domain's dmarc|dmarc initiative|dmarc fail", alt: []cause.ID{"limit.rate"}, from: "Gmail"},
-		{id: "message.spam", key: true, when: "is likely unsolicited|is likely suspicious|likely unsolicited mail|message is suspicious due to the nature of the content|suspicious due to the very low reputation of the content", alt: []cause.ID{"message.url-blocked"}, from: "Gmail"},
+		{id: "message.spam", key: true, when: "is likely unsolicited|is likely suspicious|likely unsolicited mail|message is suspicious due to the nature of the content|suspicious due to the very low reputation of the content & !rfc 5322", alt: []cause.ID{"message.url-blocked"}, from: "Gmail"},
 		{id: "reputation.low", key: true, when: "due to the very low reputation of the sending|low reputation of the sending|has a very low reputation", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Gmail"},
-		{id: "limit.rate", key: true, when: "unusual rate of unsolicited & !url domains|url domain", alt: []cause.ID{"reputation.low"}, from: "Gmail"},
+		{id: "limit.rate", key: true, when: "unusual rate of unsolicited & !url domains|url domain|originating", alt: []cause.ID{"reputation.low"}, from: "Gmail"},
 		{id: "message.url-blocked", key: true, when: "unusual rate of unsolicited & url domain", alt: []cause.ID{"limit.rate", "reputation.low"}, from: "Gmail"},
 		{id: "message.attachment-blocked", key: true, when: "content presents a potential|p=blockedmessage|potential security issue", from: "Gmail"},
 		// Exchange Online. https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
