@@ -26,7 +26,7 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 		case p == whole && len(passages) > 1:
 			bonus = -besideMalus
 		case p != whole:
-			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
+			bonus = replyBonus - 12*i // what a server said, the first before the others
 		}
 		best.search(&compiled().signs, p, false, c, bonus+signBonus, f)
 		best.search(&compiled().words, p, true, c, bonus, f)

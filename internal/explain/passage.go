@@ -73,9 +73,13 @@ func withoutPrefixes(flat string) string {
 		return flat
 	}
 	var b strings.Builder
-	from := at[0][1]
-	b.WriteString(flat[:from])
-	for _, x := range at[1:] {
+	from := 0
+	if at[0][0] == 0 {
+		from = at[0][1]
+		b.WriteString(flat[:from])
+		at = at[1:]
+	}
+	for _, x := range at {
 		b.WriteString(flat[from:x[0]])
 		from = x[1]
 	}

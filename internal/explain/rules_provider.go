@@ -7,6 +7,12 @@ import "github.com/wellsent/wellsent/internal/cause"
 var providerRules = ruleset{
 	layer: &byProvider,
 	signs: []rule{
+		{id: "reputation.ip-blocklisted", key: true, when: "black ip|[ip] ~ [black]|ip is black", from: "NetEase"},
+		{id: "auth.credentials-rejected", weak: true, when: "auth error|authentication error", at: "auth client", alt: []cause.ID{"auth.app-password-required"}, from: "NetEase"},
+		{id: "reputation.dynamic-ip", key: true, when: "send email directly to our servers|relay at your service provider|smtp relay at your|email directly to our", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Gmail"},
+		{id: "auth.blocked-by-policy", key: true, when: "#7.139 & critério|critère|kriteri|criterio|criteri|criteria|критери|条件|条件を|基準|vereisten|kryteri", alt: []cause.ID{"auth.smtp-auth-disabled"}, from: "Exchange Online"},
+		{id: "auth.smtp-auth-disabled", key: true, when: "#7.139 & smtpclientauth|desabilitad|désactivé|deaktiviert|deshabilitad|disabilitat|uitgeschakeld|отключен|已禁用|無効", from: "Exchange Online"},
+		{id: "sender.domain-not-found", key: true, when: "unroutable sender|unrouteable sender|unroutable return", alt: []cause.ID{"sender.unknown", "sender.address-invalid"}, from: "Mail.ru, Exim"},
 		{id: "message.malformed", key: true, when: "not rfc 5322|not rfc5322|rfc 5322 compliant|must be rfc|#7.512", from: "Gmail, Exchange Online"},
 		{id: "reputation.ip-blocklisted", when: "unusual rate of unsolicited mail originating|unsolicited mail originating from your ip", alt: []cause.ID{"reputation.low", "limit.rate", "message.spam"}, from: "Gmail"},
 		{id: "reputation.dynamic-ip", key: true, when: "dy-001|dynamic ip's", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Outlook.com"},
