@@ -6,6 +6,12 @@ import "github.com/wellsent/wellsent/internal/cause"
 var libraryRules = ruleset{
 	layer: &byLibrary,
 	signs: []rule{
+		{id: "net.timeout", when: "errno: -4039|errno\": -4039|errno: -110|errno\": -110|errno: -60|failed to receive the smtp banner|no banner|banner ~ not receive|waiting for banner|ssl connect timed|connect timeout|operation timed out", between: "delivery.host-unreachable", alt: []cause.ID{"net.port-blocked", "tls.plain-on-implicit-port"}, at: "connect greeting client", from: "Node, Nessus"},
+		{id: "net.refused", when: "errno: -4078|errno\": -4078|errno: -111|errno\": -111|errno: -61", between: "delivery.host-unreachable", from: "Node"},
+		{id: "net.connection-lost", when: "errno: -4077|errno\": -4077|errno: -104|errno\": -104|errno: -54|unexpected socket close|socket close", between: "delivery.host-unreachable", from: "Node"},
+		{id: "net.unreachable", when: "errno: -4062|errno: -101|errno: -113|errno: -51|errno: -65|errno\": -101|errno\": -113", between: "delivery.host-unreachable", from: "Node"},
+		{id: "dns.name-not-found", when: "errno: -3008|errno\": -3008", from: "Node"},
+		{id: "dns.lookup-failed", key: true, when: "errno: -3001|errno\": -3001", from: "Node"},
 		{id: "auth.no-shared-mechanism", weak: true, when: "following authenticators", alt: []cause.ID{"auth.credentials-rejected"}, from: "Symfony"},
 		{id: "dns.lookup-failed", key: true, when: "host not found, try again|name service error * try again", between: "delivery.dns-failed", from: "Postfix"},
 		{id: "net.connection-lost", key: true, when: "established connection was aborted|connection was aborted by|forcibly closed by", between: "delivery.host-unreachable", from: "Windows"},
