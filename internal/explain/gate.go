@@ -26,6 +26,13 @@ var otherSigns = []string{
 	"[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
 }
 
+// codeSigns stand in the errors of a program that does not run at all, whatever it
+// was to do with mail.
+var codeSigns = []string{
+	"no module named", "modulenotfounderror", "importerror", "cannot find module", "classnotfoundexception", "noclassdeffounderror", "undefined method", "syntaxerror:", "nameerror:",
+	"undefined function", "call to undefined", "is not a function", "cannot find symbol", "undefined reference", "indentationerror", "attributeerror:", "nullpointerexception", "nullreferenceexception",
+}
+
 // anAccess is a line of a web server's log.
 var anAccess = regexp.MustCompile(`"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S+ HTTP/\d`)
 
@@ -141,6 +148,8 @@ func (x *Finding) troubled(p *passage) bool {
 	switch {
 	case p.reply.Code != 0 || len(p.enhanced) > 0:
 		return true
+	case slices.ContainsFunc(codeSigns, contains):
+		return false
 	case slices.ContainsFunc(succeeding, contains):
 		return slices.ContainsFunc(grave, contains)
 	}
