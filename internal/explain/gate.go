@@ -132,7 +132,7 @@ var failing = []string{
 	"untrusted", "self-signed", "self signed", "loop", "exception", "interrupt", "drop", "broken", "offline", "down", "try again", "later", "please", "forbid", "prohibit", "illegal",
 	"malformed", "unrecogni", "unauth", "insufficient", "violat", "empty", "unavailable", "overload", "never", "without", "[dt:", "insecure", "unexpected", "conflict", "moved", "inactive",
 	"virus", "malware", "infected", "banned", "terminated", "stopped", "sorry", "undefined", "unrouteable", "greylist", "temporar", "xxxx", "fatal", "alert", "only", "need", "0x8", "aadsts", "enotfound", "econn", "etimedout",
-	"eai_again", "ehost", "enet", "epipe", "eacces", "unroutable", "unresolv", "doubtful", "suspicious", "poor", "low ", "less ", "threat", "trojan", "excessive", "retry", "throttl", "slow",
+	"eai_again", "ehost", "enet", "epipe", "eacces", "unroutable", "unresolv", "doubtful", "suspicious", "poor", " low ", "less ", "threat", "trojan", "excessive", "retry", "throttl", "slow",
 }
 
 // succeeding are words of success; grave are those that take it back.

@@ -24,7 +24,7 @@ var netRules = ruleset{
 	},
 	hints: []rule{
 		{id: "net.smtp-inspection", when: "xxxx", at: "ehlo greeting starttls", from: "Cisco"},
-		{id: "net.refused", when: "connect", at: "connect", alt: []cause.ID{"net.timeout", "net.unreachable"}, from: "any"},
+		{id: "net.refused", when: "connect & !421|450|451|550|554|closing", at: "connect & !421|450|451|550|554|closing", alt: []cause.ID{"net.timeout", "net.unreachable"}, from: "any"},
 		{id: "dns.name-not-found", when: "resolve|lookup|[host]|dns", at: "resolve", alt: []cause.ID{"dns.lookup-failed"}, from: "any"},
 	},
 }

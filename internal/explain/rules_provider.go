@@ -7,6 +7,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 var providerRules = ruleset{
 	layer: &byProvider,
 	signs: []rule{
+		{id: "reputation.ip-blocklisted", key: true, when: "ip not in whitelist", alt: []cause.ID{"reputation.low"}, from: "Gmail"},
 		{id: "reputation.ip-blocklisted", key: true, when: "csi.cloudmark.com|cloudmark.com/reset|spamrl.com|ipadmin.junkemailfilter|sender.office.com|delist@", alt: []cause.ID{"reputation.low", "message.spam"}, at: "connect greeting ehlo mail rcpt", from: "Cloudmark, Hostkarma, Exchange Online"},
 		{id: "reputation.ip-blocklisted", key: true, when: "black ip|[ip] ~ [black]|ip is black", from: "NetEase"},
 		{id: "auth.credentials-rejected", weak: true, when: "auth error|authentication error", at: "auth client", alt: []cause.ID{"auth.app-password-required"}, from: "NetEase"},
