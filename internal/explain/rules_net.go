@@ -6,6 +6,7 @@ import "github.com/wellsent/wellsent/internal/cause"
 var netRules = ruleset{
 	layer: &byMeaning,
 	signs: []rule{
+		{id: "net.refused", when: "does not accept connections|not accepting connections|refuses connections", at: "client connect", alt: []cause.ID{"net.timeout", "server.not-accepting-mail"}, from: "devices"},
 		{id: "delivery.host-unreachable", when: "network error on destination|network error * destination", at: "bounce", from: "OpenSMTPD"},
 		{id: "dns.retired-endpoint", key: true, when: "smtp-emea.outlook|smtp-apac.outlook|smtp-na.outlook|smtp-latam.outlook|smtp-amer|smtp-eur|smtp.live.com|smtp.hotmail.com|smtp.msn.com|pod51|smtp-mail.live|plus.smtp.mail.yahoo|smtp.outlook.com.glbdns|smtp.postoffice.net|smtp.googlemail.net|smtp-namwest|smtp-nameast|smtp-namnorth|smtp-namsouth|smtp-geo.outlook|smtp-amer.outlook|smtp-aus.outlook|smtp-jpn.outlook & unknown|not known|enotfound|resolve|no such host|not found|nxdomain|lookup|timed out|timeout|refused|connect", alt: []cause.ID{"dns.name-not-found"}, from: "Microsoft, Yahoo"},
 		{id: "net.smtp-inspection", key: true, when: "xxxxxx|[xxxa]|[xxxb]|220 ****|220-****|*******|pix workarounds|smtp fixup|esmtp inspection|[smtp inspection]|250-xxxx", alt: []cause.ID{"tls.starttls-not-offered", "protocol.syntax-error"}, from: "Cisco, Postfix"},
@@ -24,7 +25,7 @@ var netRules = ruleset{
 	},
 	hints: []rule{
 		{id: "net.smtp-inspection", when: "xxxx", at: "ehlo greeting starttls", from: "Cisco"},
-		{id: "net.refused", when: "connect & !421|450|451|550|554|closing", at: "connect & !421|450|451|550|554|closing", alt: []cause.ID{"net.timeout", "net.unreachable"}, from: "any"},
+		{id: "net.refused", when: "connect & !421|450|451|550|554|closing", at: "connect", alt: []cause.ID{"net.timeout", "net.unreachable"}, from: "any"},
 		{id: "dns.name-not-found", when: "resolve|lookup|[host]|dns", at: "resolve", alt: []cause.ID{"dns.lookup-failed"}, from: "any"},
 	},
 }

@@ -160,6 +160,50 @@ func TestText_Logs(t *testing.T) {
 	same(t, "all delivered", "Jan 12 10:00:02 mx postfix/smtp[1]: 4F2A91C2: to=<cy@example.com>, dsn=2.0.0, status=sent (250 2.0.0 Ok)\nJan 12 10:00:03 mx postfix/smtp[1]: 4F2A91C3: to=<dan@example.com>, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n", "")
 }
 
+// TestText_HostNames holds that the names of hosts and people prove nothing.
+func TestText_HostNames(t *testing.T) {
+	for _, host := range []string{"spam-filter.example.net", "virus.blocked.example.com", "relay01.full-mailbox.example.org", "greylist.quota.example.net", "user-unknown.example.com"} {
+		for _, c := range []struct{ text, want string }{
+			{"host " + host + "[192.0.2.7] said: 550 5.1.1 <ann@example.org>: Recipient address rejected: User unknown in local recipient table (in reply to RCPT TO command)", "recipient.unknown"},
+			{"552 5.2.2 " + host + " the recipient's mailbox is full", "recipient.mailbox-full"},
+			{"connect to " + host + "[192.0.2.7]:25: Connection refused", "delivery.host-unreachable"},
+			{"554 5.7.1 " + host + " message looks like spam <quota-virus-greylist@" + host + ">", "message.spam"},
+		} {
+			if x := Text(c.text, Facts{Stage: evidence.StageBounce})[0]; string(x.Cause) != c.want {
+				t.Errorf("%s, want %s: %s", x.Cause, c.want, c.text)
+			}
+		}
+	}
+}
+
+// TestText_Structure holds that a text with no words of its own is judged by codes
+// and stage, and that it is no more than possible.
+func TestText_Structure(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		stage evidence.Stage
+		want  string
+	}{
+		{"550 5.1.1 x", evidence.StageRcpt, "recipient.unknown"}, {"552 5.2.2 x", evidence.StageRcpt, "recipient.mailbox-full"}, {"452 4.3.1 x", evidence.StageMail, "server.insufficient-storage"},
+		{"550 5.7.23 x", evidence.StageMail, "policy.spf-failed"}, {"550 5.7.25 x", evidence.StageRcpt, "sender.no-reverse-dns"}, {"535", evidence.StageAuth, "auth.credentials-rejected"},
+		{"538", evidence.StageAuth, "auth.encryption-required"}, {"421", evidence.StageGreeting, "server.temporary-failure"}, {"554", evidence.StagePostData, "server.unspecified-rejection"},
+		{"503", evidence.StageData, "protocol.bad-sequence"}, {"556", evidence.StageRcpt, "recipient.null-mx"}, {"454", evidence.StageStartTLS, "tls.server-unavailable"},
+	} {
+		x := Text(c.text, Facts{Stage: c.stage})[0]
+		if string(x.Cause) != c.want || x.Confidence == Certain {
+			t.Errorf("%s at %s: %s %s, want %s", c.text, c.stage, x.Cause, x.Confidence, c.want)
+		}
+	}
+}
+
+// TestText_Unsure holds that a guess says so and names what else it may be.
+func TestText_Unsure(t *testing.T) {
+	x := Text("550 5.7.1 Access denied", Facts{Stage: evidence.StageRcpt})[0]
+	if x.Confidence != Possible || len(x.Alternatives) == 0 {
+		t.Errorf("%s %s, alternatives %s", x.Cause, x.Confidence, x.Alternatives)
+	}
+}
+
 // TestText_Large holds that ten mebibytes of anything take bounded time.
 func TestText_Large(t *testing.T) {
 	if testing.Short() {
