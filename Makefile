@@ -4,7 +4,7 @@ GO       ?= go
 STATIC   := $(GO) tool staticcheck
 PACKAGES := ./...
 
-.PHONY: help build test check unit interop race bench fuzz soak clean
+.PHONY: help build test check unit interop race bench fuzz soak docs clean
 
 help:
 	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
@@ -14,6 +14,7 @@ help:
 	@echo "make interop  Postfix, Exim, swaks, curl, msmtp and Python against the binary; kill -9; full disk"
 	@echo "make bench    end to end beside Postfix, in one run"
 	@echo "make fuzz     every fuzz target for FUZZTIME (default 20s) each"
+	@echo "make docs     docs/causes from the catalogue of causes"
 	@echo "make clean    remove what was built; the cache of unpacked peers stays"
 
 build:
@@ -43,6 +44,9 @@ fuzz:
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+docs:
+	$(GO) generate ./internal/cause
 
 clean:
 	rm -rf bin

@@ -27,6 +27,34 @@ const (
 	ActorNetworkAdmin   Actor = "network-admin"   // whoever runs the network or machine between
 )
 
+// Actors returns all actors, the nearest to the sender first.
+func Actors() []Actor {
+	return []Actor{ActorUser, ActorSenderAdmin, ActorNetworkAdmin, ActorProvider, ActorRecipient, ActorRecipientAdmin}
+}
+
+// Sends reports whether a is on the side that sends, and so the one who reads
+// what Wellsent says.
+func (a Actor) Sends() bool { return a == ActorUser || a == ActorSenderAdmin }
+
+// Name says in words who a is; "" for one that is not known.
+func (a Actor) Name() string {
+	switch a {
+	case ActorUser:
+		return "you"
+	case ActorSenderAdmin:
+		return "the administrator of the sending server, domain or account"
+	case ActorProvider:
+		return "the operator of the server that replied"
+	case ActorRecipient:
+		return "the person written to"
+	case ActorRecipientAdmin:
+		return "the administrator of the recipient's mail server"
+	case ActorNetworkAdmin:
+		return "whoever runs the network or this machine"
+	}
+	return ""
+}
+
 // Retry says whether sending the same message again, unchanged, can help.
 type Retry string
 

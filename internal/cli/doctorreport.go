@@ -37,7 +37,7 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 	}
 	if !r.Works.Empty() {
 		p.line()
-		p.card(&r.Works, len(r.Findings) > 0)
+		p.worksCard(&r.Works, len(r.Findings) > 0)
 	}
 	if client != "" {
 		p.clientSteps(client, &r.Works, r)
@@ -79,8 +79,8 @@ func (p *page) diagnosis(f *doctor.Finding, mark string) {
 	}
 }
 
-// card writes the settings that were tried and succeeded.
-func (p *page) card(w *doctor.Works, instead bool) {
+// worksCard writes the settings that were tried and succeeded.
+func (p *page) worksCard(w *doctor.Works, instead bool) {
 	head := "These settings work, tried just now:"
 	if instead {
 		head = "What was tried just now and works:"

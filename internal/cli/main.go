@@ -102,7 +102,7 @@ Never used it before? Run "wellsent demo": nothing leaves the machine.`,
 		&cobra.Group{ID: groupProgram, Title: "The program:"},
 	)
 	root.AddCommand(inGroup(groupMail, a.demoCommand(), a.serveCommand(), a.queueCommand(), a.doctorCommand(), a.explainCommand())...)
-	root.AddCommand(inGroup(groupSetup, a.configCommand(), a.userCommand(), a.labCommand())...)
+	root.AddCommand(inGroup(groupSetup, a.configCommand(), a.userCommand(), a.providerCommand(), a.labCommand())...)
 	root.AddCommand(inGroup(groupProgram, a.versionCommand(), a.manCommand(), a.completionCommand())...)
 	root.SetHelpCommandGroupID(groupProgram)
 	root.SetHelpCommand(a.helpCommand())

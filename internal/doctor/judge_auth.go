@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
 // auth judges the login.
@@ -71,8 +73,20 @@ func (j *judge) clearLogin(l *Login, t *Talk) *Finding {
 	return x
 }
 
-// refusedLogin judges a login that the server refused.
+// refusedLogin judges a login that the server refused, or does not offer.
 func (j *judge) refusedLogin(l *Login) *Finding {
+	var mechanism *smtpclient.MechanismError
+	switch {
+	case errors.As(l.Failure, &mechanism):
+		x := j.find("auth.no-shared-mechanism", explain.Certain, "the server offers AUTH "+strings.Join(mechanism.Offered, " "),
+			"with these credentials we can use "+strings.Join(mechanism.Known, ", "))
+		if j.q.Mechanism != "" {
+			x.first("Let the program choose the method by itself, in place of " + j.q.Mechanism + ".")
+		}
+		return x
+	case errors.Is(l.Failure, smtpclient.ErrAuthNotOffered):
+		return j.find("auth.not-offered", explain.Certain, "after EHLO under "+j.effective().TLS+" the server offers no AUTH: "+strings.Join(j.effective().Extensions, ", "))
+	}
 	x := j.explained(l.Failure)
 	if l.Challenge != "" { // the challenge has the reason, the reply after it often only that there is one
 		if said := explain.Text(l.Challenge+"\n"+l.Failure.Reply.String(), j.facts(evidence.StageAuth)); len(said) > 0 && said[0].Cause != "" {

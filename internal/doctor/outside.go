@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/resolver"
@@ -158,8 +159,13 @@ func (r *run) clock(ctx context.Context, p probe) (string, bool) {
 	return says.Format(time.RFC3339), true
 }
 
+// domainWait is how long warnings may keep the answer waiting.
+const domainWait = 1200 * time.Millisecond
+
 // domain looks at what the domain that mail is from publishes.
 func (r *run) domain(ctx context.Context, p probe) (string, bool) {
+	ctx, cancel := context.WithTimeout(ctx, r.share(domainWait, 0.3))
+	defer cancel()
 	d := &Domain{Name: p.name, DKIM: map[string]bool{}}
 	texts := func(name, prefix string) []string {
 		found, err := r.q.Resolver.TXT(ctx, name+".")
@@ -174,15 +180,25 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 		}
 		return have
 	}
-	d.SPF = texts(p.name, "v=spf1")
-	d.DMARC = texts("_dmarc."+p.name, "v=dmarc1")
-	for _, s := range r.q.Selectors {
-		d.DKIM[s] = len(texts(s+"._domainkey."+p.name, "")) > 0
+	keys := make([][]string, len(r.q.Selectors))
+	var wait sync.WaitGroup
+	wait.Go(func() { d.SPF = texts(p.name, "v=spf1") })
+	wait.Go(func() { d.DMARC = texts("_dmarc."+p.name, "v=dmarc1") })
+	for i, s := range r.q.Selectors {
+		wait.Go(func() { keys[i] = texts(s+"._domainkey."+p.name, "") })
 	}
 	if _, to, ok := strings.Cut(r.q.To, "@"); ok {
 		d.ToName = to
-		_, err := r.q.Resolver.MX(ctx, to+".")
-		d.ToKind = resolver.KindOf(err)
+		wait.Go(func() {
+			_, err := r.q.Resolver.MX(ctx, to+".")
+			d.ToKind = resolver.KindOf(err)
+		})
+	}
+	wait.Wait()
+	for i, s := range r.q.Selectors {
+		if keys[i] != nil {
+			d.DKIM[s] = len(keys[i]) > 0
+		}
 	}
 	d.Checked = ctx.Err() == nil
 	r.mu.Lock()

@@ -68,7 +68,7 @@ func retired(host string) bool {
 	p := newPassage(host)
 	for i := range compiled().signs {
 		if m := &compiled().signs[i]; m.id == "dns.retired-endpoint" {
-			if _, _, ok := m.holds(p, p.all); ok {
+			if _, _, ok := m.holds(p, false); ok {
 				return true
 			}
 		}
@@ -121,7 +121,7 @@ func intercepting(c *x509.Certificate) bool {
 	p := newPassage("issuer=" + c.Issuer.String())
 	for i := range compiled().signs {
 		if m := &compiled().signs[i]; m.id == "tls.intercepted" {
-			if _, _, ok := m.holds(p, p.all); ok {
+			if _, _, ok := m.holds(p, false); ok {
 				return true
 			}
 		}

@@ -6,14 +6,16 @@
 //
 // # Vocabulary
 //
-// An [MX] is one mail exchanger. The null MX says that a domain takes no mail. A
+// An [MX] is one mail exchanger. The null MX says that a domain takes no mail. An
+// [SRV] is one server of a service; the target "." says that there is none. A
 // name with a final dot is absolute; one without is searched as resolv.conf(5)
 // says where the system's configuration is in use.
 //
 // # Invariants
 //
 // Names are asked for in their ASCII form (A-labels). Exchangers are returned by
-// preference, those of the same preference in random order. Addresses are
+// preference, those of the same preference in random order; servers of a service
+// by priority, those of the same priority in random order by weight. Addresses are
 // returned IPv6 first where both exist, each once. An answer is taken only when it
 // carries the question that was asked.
 //
@@ -32,6 +34,6 @@
 //
 // # Standards
 //
-// RFC 1035 (DNS), 2308 (no data), 5321 §5.1 (MX and fallback), 5891 (IDNA), 6761
+// RFC 1035 (DNS), 2308 (no data), 2782 (SRV), 5321 §5.1 (MX and fallback), 5891 (IDNA), 6761
 // §6.3 (localhost), 6891 (EDNS), 7505 (null MX), 7766 (TCP).
 package resolver

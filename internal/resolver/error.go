@@ -15,6 +15,7 @@ const (
 	KindNoName        Kind = "no such name"                        // NXDOMAIN
 	KindNoData        Kind = "the name has no record of this kind" // the name exists; RFC 2308 §2.2
 	KindNullMX        Kind = "the domain takes no mail (null MX)"  // RFC 7505
+	KindNotOffered    Kind = "the service is not offered"          // an SRV record with target "."; RFC 2782
 	KindServerFailure Kind = "the name server could not answer"    // SERVFAIL, REFUSED and the like
 	KindTimeout       Kind = "the name server did not answer"      //
 	KindUnreachable   Kind = "the name server cannot be reached"   // refused, no route, no server known
@@ -28,7 +29,7 @@ func (k Kind) Error() string { return string(k) }
 // DNS.
 func (k Kind) Definite() bool {
 	switch k {
-	case KindBadName, KindNoName, KindNoData, KindNullMX:
+	case KindBadName, KindNoName, KindNoData, KindNullMX, KindNotOffered:
 		return true
 	}
 	return false
@@ -37,7 +38,7 @@ func (k Kind) Definite() bool {
 // Error is a look-up that failed.
 type Error struct {
 	Name   string // as asked for
-	Type   string // "MX", "A/AAAA"
+	Type   string // "MX", "A/AAAA", "SRV"
 	Kind   Kind
 	Server string // the server that said so, or the last one tried; "" when none was asked
 	Detail string // the response code, such as "SERVFAIL", or ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -22,23 +23,31 @@ const rounds = 2
 // ask returns the records of name and type, following CNAMEs. There is at least
 // one when the error is nil.
 func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) ([]dns.RR, *Error) {
+	records, _, failure := r.askSecure(ctx, name, qtype)
+	return records, failure
+}
+
+// askSecure does as ask and reports whether the whole answer is authenticated.
+func (r *Resolver) askSecure(ctx context.Context, name string, qtype uint16) ([]dns.RR, bool, *Error) {
+	secure := true
 	for range maxCNAME {
 		answer, failure := r.exchange(ctx, name, qtype)
 		if failure != nil {
-			return nil, failure
+			return nil, false, failure
 		}
+		secure = secure && answer.AuthenticatedData
 		records, target := follow(answer.Answer, name, qtype)
 		switch {
 		case len(records) > 0:
-			return records, nil
+			return records, secure, nil
 		case answer.Rcode == dns.RcodeNameError:
-			return nil, &Error{Kind: KindNoName, Detail: "NXDOMAIN"}
+			return nil, false, &Error{Kind: KindNoName, Detail: "NXDOMAIN"}
 		case target == name:
-			return nil, &Error{Kind: KindNoData}
+			return nil, false, &Error{Kind: KindNoData}
 		}
 		name = target // the server left the rest of the chain to us
 	}
-	return nil, &Error{Kind: KindServerFailure, Detail: "CNAMEs without end"}
+	return nil, false, &Error{Kind: KindServerFailure, Detail: "CNAMEs without end"}
 }
 
 // follow returns the records of qtype at the end of the chain of CNAMEs that
@@ -78,6 +87,9 @@ func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dn
 			}
 			answer, failure := exchangeWith(ctx, server, name, qtype, timeout)
 			if failure == nil {
+				// Somebody else's validation counts only where nobody can have
+				// changed the answer since. RFC 4035 §4.9.3.
+				answer.AuthenticatedData = answer.AuthenticatedData && onLoopback(server)
 				return answer, nil
 			}
 			if failure.telling() > worst.telling() || round == 0 && i == 0 {
@@ -100,6 +112,7 @@ func exchangeWith(ctx context.Context, server, name string, qtype uint16, timeou
 	q := new(dns.Msg)
 	q.SetQuestion(name, qtype)
 	q.SetEdns0(ednsSize, false)
+	q.AuthenticatedData = true // asks whether the server has validated the answer. RFC 6840 §5.7
 	answer, err := roundTrip(ctx, "udp", server, q, timeout)
 	if err == nil && (answer.Rcode == dns.RcodeFormatError || answer.Rcode == dns.RcodeNotImplemented) {
 		q.Extra = nil // RFC 6891 §7: an old server
@@ -115,6 +128,12 @@ func exchangeWith(ctx context.Context, server, name string, qtype uint16, timeou
 		return nil, &Error{Kind: KindServerFailure, Server: server, Detail: dns.RcodeToString[answer.Rcode]}
 	}
 	return answer, nil
+}
+
+// onLoopback reports whether a server, an address with port, is on this machine.
+func onLoopback(server string) bool {
+	a, err := netip.ParseAddrPort(server)
+	return err == nil && a.Addr().Unmap().IsLoopback()
 }
 
 var errOtherQuestion = errors.New("the answer is to another question")

@@ -65,6 +65,8 @@ func or(s, fallback string) string {
 type MX struct {
 	Host       string // absolute name in lower case, without its final dot
 	Preference uint16 // the lowest is asked first
+
+	Authenticated bool // by DNSSEC, as a name server on this machine says
 }
 
 // MX returns the mail exchangers of domain, the most preferred first and equals
@@ -81,7 +83,7 @@ func (r *Resolver) MX(ctx context.Context, domain string) ([]MX, error) {
 	if isLocalhost(name) {
 		return own, nil
 	}
-	rrs, failure := r.ask(ctx, name, dns.TypeMX)
+	rrs, secure, failure := r.askSecure(ctx, name, dns.TypeMX)
 	switch {
 	case failure != nil && failure.Kind == KindNoData:
 		return own, nil
@@ -100,7 +102,7 @@ func (r *Resolver) MX(ctx context.Context, domain string) ([]MX, error) {
 		case mx.Mx == ".":
 			null = true
 		default:
-			found = append(found, MX{Host: host(mx.Mx), Preference: mx.Preference})
+			found = append(found, MX{Host: host(mx.Mx), Preference: mx.Preference, Authenticated: secure})
 		}
 	}
 	if len(found) == 0 && null {

@@ -45,8 +45,8 @@ xn--bcher-kva.example. IN MX 5 mx1.example.org.
 
 func TestMX(t *testing.T) {
 	z := newZone(t, zoneText)
-	z.failures["broken.example.org."] = dns.RcodeServerFailure
-	z.failures["refused.example.org."] = dns.RcodeRefused
+	z.fail("broken.example.org.", dns.RcodeServerFailure)
+	z.fail("refused.example.org.", dns.RcodeRefused)
 	r := resolverOf(t, testTimeout, z.addr)
 	for _, c := range []struct {
 		domain string
@@ -119,7 +119,7 @@ func TestMX_EqualsComeInAnyOrder(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	z := newZone(t, zoneText)
-	z.failures["broken.example.org."] = dns.RcodeServerFailure
+	z.fail("broken.example.org.", dns.RcodeServerFailure)
 	r := resolverOf(t, testTimeout, z.addr)
 	for _, c := range []struct {
 		host string

@@ -89,7 +89,10 @@ func (z *zone) handler(network string) dns.Handler {
 func (z *zone) reply(q *dns.Msg) *dns.Msg {
 	m := new(dns.Msg).SetReply(q)
 	name := strings.ToLower(q.Question[0].Name)
-	if code, ok := z.failures[name]; ok {
+	z.mu.Lock()
+	code, ok := z.failures[name]
+	z.mu.Unlock()
+	if ok {
 		m.Rcode = code
 		return m
 	}
@@ -107,6 +110,13 @@ func (z *zone) reply(q *dns.Msg) *dns.Msg {
 		m.Rcode = dns.RcodeNameError
 	}
 	return m
+}
+
+// fail has all questions for name, in lower case with a final dot, fail.
+func (z *zone) fail(name string, code int) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.failures[name] = code
 }
 
 // setAnswer has f asked before the records are.

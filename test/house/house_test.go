@@ -24,10 +24,10 @@ const (
 // the levels before its own. A new package takes its place here first.
 var levels = [][]string{
 	{"smtp", "cause"},
-	{"evidence"},
-	{"dsn", "resolver"},
+	{"evidence", "cause/pages"},
+	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient"},
-	{"spool", "policy", "auth", "route"},
+	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},

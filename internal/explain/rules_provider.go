@@ -1,0 +1,88 @@
+package explain
+
+import "github.com/wellsent/wellsent/internal/cause"
+
+// providerRules are what single services say, where it is theirs alone: their own
+// codes, and words that mean something else elsewhere.
+var providerRules = ruleset{
+	layer: &byProvider,
+	signs: []rule{
+		// Gmail. https://support.google.com/a/answer/3726730
+		{id: "recipient.rate-limited", key: true, when: "receiving mail at a rate|receiving mail too quickly|receivingrate", from: "Gmail"},
+		{id: "policy.dkim-failed", key: true, when: "#7.30 & @gmail|dkim did not pass", from: "Gmail"},
+		{id: "policy.spf-failed", key: true, when: "#7.27 & @gmail|spf did not pass & !dkim", from: "Gmail"},
+		{id: "policy.unauthenticated", key: true, when: "#7.26 & unauthenticated|either spf or dkim|authentication results & !dmarc policy|domain's dmarc|dmarc initiative|dmarc fail", alt: []cause.ID{"limit.rate"}, from: "Gmail"},
+		{id: "message.spam", key: true, when: "is likely unsolicited|is likely suspicious|likely unsolicited mail|message is suspicious due to the nature of the content|suspicious due to the very low reputation of the content", alt: []cause.ID{"message.url-blocked"}, from: "Gmail"},
+		{id: "reputation.low", key: true, when: "due to the very low reputation of the sending|low reputation of the sending|has a very low reputation", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Gmail"},
+		{id: "limit.rate", key: true, when: "unusual rate of unsolicited & !url domains|url domain", alt: []cause.ID{"reputation.low"}, from: "Gmail"},
+		{id: "message.url-blocked", key: true, when: "unusual rate of unsolicited & url domain", alt: []cause.ID{"limit.rate", "reputation.low"}, from: "Gmail"},
+		{id: "message.attachment-blocked", key: true, when: "content presents a potential|p=blockedmessage|potential security issue", from: "Gmail"},
+		// Exchange Online. https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
+		{id: "limit.quota", key: true, when: "#1.90|#2.2 + submission quota|submissionquotaexceeded|daily limit for message recipients", from: "Exchange Online"},
+		{id: "recipient.unknown", key: true, when: "#4.1 & recipient address rejected: access denied", alt: []cause.ID{"server.unspecified-rejection"}, from: "Exchange Online"},
+		{id: "recipient.unknown", key: true, when: "resolver.adr.recipientnotfound|resolver.adr.exrecipnotfound|resolver.adr.recipnotfound|adr.recipnotfound|recipientnotfound", from: "Exchange"},
+		{id: "recipient.restricted", key: true, when: "resolver.rst.authrequired|resolver.rst.notauthorized|resolver.rst.sendernotauthenticated|resolver.rst.restrictedtorecipients|sendernotauthenticatedforgroup|#7.133|#7.134|#7.135|#7.136|#7.124", from: "Exchange"},
+		{id: "message.too-large", key: true, when: "rst.sendsizelimit|rst.recipsizelimit|recipsizelimit|sendsizelimit", from: "Exchange"},
+		{id: "recipient.too-many", key: true, when: "rst.reciplimit|adr.reciplimit|reciplimit", from: "Exchange"},
+		{id: "recipient.mailbox-full", key: true, when: "quotaexceededexception|mapiexceptionshutoffquota|shutoffquotaexceeded|quotaexceeded_", from: "Exchange"},
+		{id: "recipient.address-syntax", key: true, when: "resolver.adr.badprimary|resolver.adr.invalidinsmtp|invalidinsmtp", from: "Exchange"},
+		{id: "recipient.unknown", when: "resolver.adr.ambiguous|adr.ambiguous", alt: []cause.ID{"server.misconfigured"}, from: "Exchange"},
+		{id: "policy.organisation-rule", key: true, when: "transport.rules.rejectmessage|transport.rules|#7.520|smtpsend.suppressed.policy", from: "Exchange"},
+		{id: "reputation.ip-blocklisted", key: true, when: "#7.511|#7.606|#7.608|banned sending ip|part of their network is on our block list|(s3140)|(s3150)|(s775)|(s844)", from: "Exchange Online, Outlook.com"},
+		{id: "account.restricted-spam", key: true, when: "#7.501|#7.502|#7.503 & spam|banned|abuse", from: "Exchange Online"},
+		{id: "policy.unauthenticated", key: true, when: "#7.515", from: "Outlook.com"},
+		{id: "limit.rate", key: true, when: "#7.500 & busy|#7.508|#7.234", from: "Exchange Online"},
+		{id: "recipient.rate-limited", key: true, when: "#2.121|#2.122", from: "Exchange Online"},
+		{id: "tls.delivery-policy", key: true, when: "#7.321|#7.322|#7.323|#7.324|#7.325", alt: []cause.ID{"tls.certificate-expired", "tls.starttls-not-offered"}, from: "Exchange Online"},
+		{id: "auth.basic-auth-disabled", key: true, when: "#7.30 & basic auth", from: "Exchange Online"},
+		{id: "server.not-accepting-mail", key: true, when: "#7.510|not accept email over ipv6", from: "Exchange Online"},
+		{id: "routing.loop", key: true, when: "#4.14|ndrhopcount|hop count exceeded|exceeded hop|loop detect", from: "Exchange"},
+		{id: "delivery.dns-failed", key: true, when: "#4.312 & !nxdomain|infonxdomain|infodomainnonexistent|nonexistent", from: "Exchange Online"},
+		{id: "recipient.domain-not-found", key: true, when: "#4.310|infodomainnonexistent|infonxdomain|domain * does not exist * dns", from: "Exchange Online"},
+		{id: "delivery.host-unreachable", key: true, when: "#4.316", from: "Exchange Online"},
+		{id: "relay.tenant-attribution", key: true, when: "#7.64|#7.68|#4.62 & tenant|direct send|attribution|region", from: "Exchange Online"},
+		// Yahoo and AOL. https://senders.yahooinc.com/smtp-error-codes/
+		{id: "reputation.low", key: true, when: "tss04|tss05|tss09|tss11|[ts01]|[ts02]|[ts03]|[ts04]|ts-04|unexpected volume or user complaints", alt: []cause.ID{"limit.rate", "reputation.ip-blocklisted"}, from: "Yahoo"},
+		{id: "reputation.ip-blocklisted", key: true, when: "[bl21]|[bl23]|(rtr:bl)|(rtr:sc)", from: "Yahoo, AOL"},
+		{id: "reputation.low", when: "(rtr:ch)|(rtr:ge)|(rtr:rp)|(dyn:t1)|(con:b1)|(hvu:b1)", alt: []cause.ID{"limit.rate", "reputation.ip-blocklisted", "message.url-blocked"}, from: "AOL"},
+		{id: "reputation.dynamic-ip", key: true, when: "(rtr:du)", from: "AOL"},
+		{id: "sender.no-reverse-dns", key: true, when: "(rtr:bb)|(rtr:rd)", from: "AOL"},
+		{id: "recipient.unknown", when: "delivery error: dd & !disabled|discontinued|inactive", alt: []cause.ID{"recipient.disabled"}, from: "Yahoo"},
+		// Orange and its neighbours.
+		{id: "limit.connections", key: true, when: "ofr004_104|ofr_104|lpn007_104|ofr_108|lpn105_104", alt: []cause.ID{"limit.rate"}, from: "Orange, La Poste"},
+		{id: "reputation.ip-blocklisted", key: true, when: "ofr006|ofr_506|ofr_102|ofr004_102|lpn004_102|lpn007_510|itg-001", alt: []cause.ID{"reputation.low"}, from: "Orange, La Poste, Italiaonline"},
+		{id: "recipient.unknown", key: true, when: "ofr_416|lpnaaa_416|sfr_416", from: "Orange, La Poste"},
+		{id: "recipient.mailbox-full", key: true, when: "ofr_417|lpn_417|sfr_417", from: "Orange, La Poste"},
+		{id: "message.spam", when: "ofr_515|lpn_515", from: "Orange"},
+		// QQ, 163, 126: https://open.work.weixin.qq.com/help2/pc/15842, https://help.mail.163.com
+		{id: "message.spam", key: true, when: "[dt:spm]|dt:spm|dt:sum|[hl:]", alt: []cause.ID{"limit.rate", "sender.address-not-owned", "reputation.low"}, from: "163"},
+		{id: "sender.address-not-owned", key: true, when: "dt:sum|mail from must equal authorized|must be same as authorization|must equal authorized user", from: "163, QQ"},
+		{id: "limit.connections", key: true, when: "mi:ncn|mi:imf", alt: []cause.ID{"limit.rate"}, from: "163"},
+		{id: "limit.rate", key: true, when: "hl:ifc|mi:sti|rp:qrc|rp:trc|mi:dmc|hl:mep|mi:dma|hl:itc", alt: []cause.ID{"limit.connections", "reputation.low", "limit.quota"}, from: "163"},
+		{id: "reputation.ip-blocklisted", key: true, when: "rp:rce|rp:dra|hl:iha|dt:bld|hl:ipb", alt: []cause.ID{"reputation.low", "recipient.too-many"}, from: "163"},
+		{id: "reputation.dynamic-ip", key: true, when: "dialup/transient|dialup/transient ip|(dyn)", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "T-Online"},
+		{id: "reputation.ip-blocklisted", key: true, when: "a problem occurred + (bl)|tosa@rx|tosa at rx & !dialup", from: "T-Online"},
+		{id: "recipient.unknown", when: "recipient address rejected: {gateway}", from: "AT&T"},
+		{id: "reputation.ip-blocklisted", key: true, when: "bl000001|bl000000|bl000010|e2110|e2010|aup#blk|cxbl|ipbl|dnsbl:rbl|blocked by ldap|ib105|ib106|ib504", alt: []cause.ID{"reputation.low", "message.spam"}, from: "Comcast, Charter, Cox, AT&T, GoDaddy"},
+		{id: "reputation.low", key: true, when: "cxmxrt|aup#ir|ib705|rl000001|rl000010|rl000003", alt: []cause.ID{"limit.rate", "server.temporary-failure"}, from: "Cox, Charter, Comcast"},
+		{id: "limit.connections", key: true, when: "ib103|ib104|cxcnct|aup#cnct", alt: []cause.ID{"limit.rate"}, from: "GoDaddy, Cox"},
+		{id: "limit.rate", key: true, when: "ib110|ib111|ib112|ib113|aup#i-1|aup#1080|cxthrt|aup#cxthrt|ib607|too many recipients this hour|sending too fast|itl-001", alt: []cause.ID{"limit.quota", "reputation.low"}, from: "GoDaddy, Charter, Cox"},
+		{id: "message.url-blocked", key: true, when: "ib603|ib604|ib701|ib702", alt: []cause.ID{"message.spam"}, from: "GoDaddy"},
+		{id: "message.spam", key: true, when: "cxsndr & spam|content", from: "Cox"},
+		{id: "sender.blocked", key: true, when: "envelope blocked|anti-spoofing policy|sender address blocked|cxsndr & !spam", alt: []cause.ID{"policy.organisation-rule"}, from: "Mimecast, Cox"},
+		{id: "policy.organisation-rule", key: true, when: "email rejected due to security policies|mimecast * policy & !mcspamsignature", alt: []cause.ID{"message.spam", "server.unspecified-rejection"}, from: "Mimecast"},
+		{id: "message.spam", key: true, when: "mcspamsignature|mcspam", from: "Mimecast"},
+		{id: "reputation.low", when: "blocked by barracuda reputation|barracuda reputation|sender score|due to the sending mta's poor reputation|sending mta's poor reputation|reputed poorly|badly reputed", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Barracuda, Cisco, GMX"},
+		{id: "recipient.unknown", when: "[cuda_nsu]|cuda_nsu|#5.1.0 address rejected|#1.0 & address rejected", from: "Barracuda, Cisco"},
+		{id: "message.spam", when: "transaction failed * policy & @gmx", alt: []cause.ID{"policy.organisation-rule", "server.unspecified-rejection"}, at: "post-data data bounce", from: "GMX"},
+		// Sending services.
+		{id: "sender.not-verified", key: true, when: "unconfigured sending domain|unverified * domain|does not match a verified|verified sender|sender signature|sender identity|not a verified|unconfigured domain|sender domain must be verified|sender domain not verified|validate your domain|sender * not * validated", alt: []cause.ID{"account.sending-disabled"}, from: "SparkPost, SendGrid, Postmark, SES, Elastic Email"},
+		{id: "account.sending-disabled", key: true, when: "sandbox subdomain|sandbox domain|sandbox limit|sending paused for|account paused|maximum credits exceeded|credits exceeded|not enough credits|out of credits|pending approval|account is pending|account * under review|smtp account is not yet activated|account has been temporarily blocked * support|is not authorized to perform|test mode|free plan|trial|billing|unpaid|overdue|plan does not", alt: []cause.ID{"limit.quota", "auth.account-disabled", "auth.blocked-by-policy"}, at: "auth mail rcpt post-data data client", from: "Mailgun, SendGrid, SES, Brevo, Mailjet, Mandrill"},
+		{id: "limit.quota", key: true, when: "exceeded your messaging limits|exceeded your sending limit|daily message quota|throttling failure: daily|daily sending quota|recipient limit exceeded, try again after|exceeded daily|exceeded hourly|exceeded monthly|email limit exceeded|exceeded * emails limit", alt: []cause.ID{"account.sending-disabled", "limit.rate"}, from: "SES, SendGrid, Mailgun, SparkPost"},
+		{id: "limit.rate", key: true, when: "maximum sending rate exceeded|throttling failure: maximum", from: "SES"},
+		{id: "sender.blocked", when: "due to recipient preferences|recipient preferences", alt: []cause.ID{"recipient.unknown"}, from: "Facebook"},
+		// Hosting companies.
+		{id: "limit.quota", key: true, when: "max emails per hour|max defers and failures|outgoing email allowance|hourly outgoing|outgoing messages * limit|hourly limit|relay quota|exceeded * relay|daily relay|over the hourly|emails per hour", alt: []cause.ID{"limit.rate"}, from: "cPanel, Plesk, DirectAdmin, GoDaddy"},
+		{id: "account.restricted-spam", key: true, when: "outgoing mail from * has been suspended|outgoing mail * suspended|outbound mail * suspended|outgoing mail * blocked|sending mail * suspended", alt: []cause.ID{"account.sending-disabled"}, at: "mail rcpt data post-data", from: "cPanel"},
+	},
+}
