@@ -28,7 +28,7 @@ func ask(t *testing.T, q Question, want cause.ID) *Report {
 		q.Hostname = "client.example.org"
 	}
 	if q.Resolver == nil {
-		q.at(silentUDP(t))
+		q.at(zone(t, ""))
 	}
 	q.Typed = true
 	r := Run(context.Background(), q)
@@ -428,7 +428,7 @@ func TestRun_WrongPort(t *testing.T) {
 func TestRun_Timeout(t *testing.T) {
 	e := (&fake{silent: true}).start(t)
 	began := time.Now()
-	r := ask(t, Question{Host: e.Host, Port: e.Port, Timeout: 3 * time.Second}, "net.timeout")
+	r := ask(t, Question{Host: e.Host, Port: e.Port, Timeout: 3 * time.Second}, "service.wrong-protocol-other")
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("took %s", took)
 	}

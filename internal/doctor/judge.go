@@ -3,6 +3,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -148,6 +149,9 @@ func (j *judge) greeting() *Finding {
 	}
 	switch t.Failure.Stage {
 	case evidence.StageEHLO:
+		if t.Failure.Reply.Code == 530 { // FTP greets with 220 too, and wants a login before anything; RFC 959 §5.4
+			return j.find("service.wrong-protocol-other", explain.Likely, "it greets with "+t.Record.Greeting+", and answers EHLO with "+t.Failure.Reply.String()+", as FTP servers do")
+		}
 		if t.AskedCert && t.Failure.Origin == evidence.OriginNetwork {
 			return nil // the TLS rung knows
 		}
@@ -170,15 +174,24 @@ func (j *judge) broken(t *Talk) *Finding {
 		return j.find("net.timeout", explain.Possible, "connected to "+t.Endpoint.String()+"; no answer at stage "+string(t.Failure.Stage)+" until the time was over")
 	}
 	x := j.explained(t.Failure)
-	if t.Failure.Stage == evidence.StageGreeting && t.First == 0 {
-		x.Seen = append(x.Seen, "connected to "+t.Endpoint.String()+", and it said nothing")
-		if n := j.f.talk(talkMode); n != nil && n.Spoke == "" {
-			x.Seen = append(x.Seen, "nor when TLS was begun")
-		}
-		if n := j.f.talk(talkNudge); n != nil && n.Spoke == "" {
-			x.Seen = append(x.Seen, "nor when spoken to first")
-		}
+	var timeout net.Error
+	if t.Failure.Stage != evidence.StageGreeting || t.First > 0 || !errors.As(t.Failure.Err, &timeout) || !timeout.Timeout() {
+		return x
 	}
+	// Silence. Where TLS and a client that speaks first were met by it too, no mail
+	// server listens; a mail server that is slow is so with its greeting only.
+	seen := []string{"connected to " + t.Endpoint.String() + ", and it said nothing"}
+	mode, nudge := j.f.talk(talkMode), j.f.talk(talkNudge)
+	if mode != nil && mode.Spoke == "" {
+		seen = append(seen, "nor when TLS was begun")
+	}
+	if nudge != nil && nudge.Spoke == "" {
+		seen = append(seen, "nor when it was spoken to first")
+	}
+	if len(seen) == 3 {
+		return j.find("service.wrong-protocol-other", explain.Likely, seen...)
+	}
+	x.Seen = append(x.Seen, seen...)
 	return x
 }
 

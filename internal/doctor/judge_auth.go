@@ -126,7 +126,7 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 			x.Seen = append(x.Seen, where+" could not be asked: "+in.Said)
 		}
 	}
-	return x
+	return j.byProvider(x)
 }
 
 // tokenWords says whose token it is and for what.

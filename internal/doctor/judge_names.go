@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
@@ -13,6 +12,9 @@ import (
 // names judges the look-up of the server.
 func (j *judge) names() *Finding {
 	n := j.f.name(nameTarget)
+	if x := j.retired(); x != nil {
+		return x
+	}
 	if n == nil {
 		if j.f.OutOfTime {
 			return j.find("dns.lookup-failed", explain.Possible, "looking up "+j.q.Host+" did not end in the time given")
@@ -32,12 +34,9 @@ func (j *judge) names() *Finding {
 func (j *judge) noName(n *Name) *Finding {
 	seen := fmt.Sprintf("no address for %s (%s%s)", n.Name, notFound(n), from(n))
 	also := j.otherNames()
-	err := &evidence.Error{
-		Origin: evidence.OriginNetwork, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: j.q.Host,
-		Err: &resolver.Error{Name: n.Name, Type: "A/AAAA", Kind: n.Kind, Server: n.By, Detail: n.Detail},
-	}
-	if x := explain.Error(err, j.facts(evidence.StageResolve)); x.Cause == "dns.retired-endpoint" {
-		return j.finding(x, explain.Certain, seen, also)
+	if name := j.q.misspelt(); name != "" {
+		x := j.find("dns.misspelt", explain.Likely, seen, name+" is a known server"+ports(name))
+		return x.first(fmt.Sprintf("Use %s in place of %s%s.", name, n.Name, ports(name)))
 	}
 	for i := range j.f.Names {
 		if c := &j.f.Names[i]; c.Why == nameCandidate && c.Kind == "" {
@@ -144,7 +143,7 @@ func (j *judge) filtered(n *Name) *Finding {
 		unspecified = unspecified && a.IsUnspecified()
 		inside = inside && (a.IsUnspecified() || a.IsLoopback() || a.IsPrivate())
 	}
-	if !unspecified && !(inside && j.known().provider) {
+	if !unspecified && !(inside && j.q.ownProvider() != nil) {
 		return nil
 	}
 	x := j.find("dns.filtered", explain.Likely, fmt.Sprintf("%s resolves to %s%s, which is no address of a mail server on the Internet", n.Name, addressList(n.Addresses), from(n)))
@@ -156,10 +155,3 @@ func (j *judge) filtered(n *Name) *Finding {
 	}
 	return x.first(fmt.Sprintf("Allow %s in the DNS filter (Pi-hole, AdGuard, a router or a company's), or take it out of /etc/hosts.", strings.TrimSuffix(n.Name, ".")))
 }
-
-// known is what is known of the host beside what was seen.
-type known struct {
-	provider bool // it belongs to a provider of mail on the Internet
-}
-
-func (j *judge) known() known { return known{} }

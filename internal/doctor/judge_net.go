@@ -18,7 +18,7 @@ var incomingPorts = map[int]string{110: "POP3", 143: "IMAP", 993: "IMAP", 995: "
 func (j *judge) incomingServer() *Finding {
 	protocol, ok := incomingPorts[j.q.Port]
 	if !ok {
-		return nil
+		return j.incomingHost()
 	}
 	x := j.find("service.incoming-server", explain.Certain, fmt.Sprintf("port %d is for reading mail (%s), not for sending", j.q.Port, protocol))
 	if t := j.f.talk(talkTarget); t != nil && (t.Spoke == ProtoIMAP || t.Spoke == ProtoPOP3) {

@@ -267,9 +267,9 @@ func trouble(q *Question, f *Facts) []probe {
 				add(probe{kind: probeClock, at: c})
 			}
 		}
-	case s == evidence.StageEHLO && !t.Failure.Reply.IsZero() && f.countTalks(talkHello) < 2:
-		for _, h := range helloNames(q, t) {
-			add(probe{kind: probeTalk, at: at, security: t.Security, name: h, why: string(talkHello)})
+	case s == evidence.StageEHLO && !t.Failure.Reply.IsZero() && !f.talk(talkHello).well():
+		if names, n := helloNames(q, t), f.countTalks(talkHello); n < len(names) {
+			add(probe{kind: probeTalk, at: at, security: t.Security, name: names[n], why: string(talkHello)})
 		}
 	}
 	return probes
