@@ -125,6 +125,7 @@ const (
 	talkMode    talkReason = "mode"     // the same port, secured in the other way
 	talkPort    talkReason = "port"     // another port of the same server
 	talkLegacy  talkReason = "legacy"   // with TLS 1.0 and 1.1
+	talkSmall   talkReason = "small"    // with small segments only
 	talkHello   talkReason = "hello"    // with another name for EHLO
 	talkNudge   talkReason = "nudge"    // speaking first, where the server says nothing
 	talkAgain   talkReason = "again"    // once more, for the next login

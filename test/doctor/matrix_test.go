@@ -26,8 +26,8 @@ import (
 	"github.com/wellsent/wellsent/test/binary"
 )
 
-// TableVariable names the environment variable that, when set, has the table
-// printed.
+// tableVariable names the environment variable with the file that the table is
+// written to.
 const tableVariable = "WELLSENT_MATRIX"
 
 func TestMain(m *testing.M) {
@@ -36,8 +36,11 @@ func TestMain(m *testing.M) {
 		flag.Set("test.parallel", "12") // most cases wait most of the time
 	}
 	code := binary.Main(m)
-	if os.Getenv(tableVariable) != "" {
-		printTable()
+	if path := os.Getenv(tableVariable); path != "" {
+		if err := os.WriteFile(path, []byte(tableText()), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
@@ -91,19 +94,23 @@ var table struct {
 	rows []row
 }
 
-func printTable() {
+// tableText returns the table, one line a case.
+func tableText() string {
+	var b strings.Builder
 	sort.Slice(table.rows, func(i, j int) bool { return table.rows[i].name < table.rows[j].name })
+	const format = "%s %-52s %-34s %-34s %-10s %7s\n"
 	right := 0
-	fmt.Printf("%-2s %-46s %-36s %-36s %-10s %7s\n", "", "scenario", "expected", "found", "confidence", "seconds")
+	fmt.Fprintf(&b, format, " ", "scenario", "expected", "found", "confidence", "seconds")
 	for _, r := range table.rows {
 		mark := "✗"
 		if r.right {
 			mark = "✓"
 			right++
 		}
-		fmt.Printf("%-2s %-46s %-36s %-36s %-10s %7.1f\n", mark, r.name, orOK(r.want), r.found, r.confidence, r.took.Seconds())
+		fmt.Fprintf(&b, format, mark, r.name, orOK(r.want), r.found, r.confidence, fmt.Sprintf("%.1f", r.took.Seconds()))
 	}
-	fmt.Printf("%d of %d right\n", right, len(table.rows))
+	fmt.Fprintf(&b, "%d of %d right\n", right, len(table.rows))
+	return b.String()
 }
 
 func orOK(id cause.ID) string {
