@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wellsent/wellsent/internal/doctor"
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
@@ -207,7 +208,7 @@ func doctorNetwork(c *cobra.Command, f *doctorFlags, q *doctor.Question) error {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(strings.Trim(server, "[]"), "53")
 		}
-		o.Servers, q.OnlyResolver = []string{server}, true
+		o.Servers, o.Hosts, q.OnlyResolver = []string{server}, os.DevNull, true // the hosts file is somewhere else too
 	} else {
 		q.Others = []string{"1.1.1.1:53", "9.9.9.9:53"} // asked only where the system's do not answer
 	}
@@ -308,6 +309,8 @@ func (a *app) targetOf(c *cobra.Command, word string, f *doctorFlags, q *doctor.
 		rest, _, _ = strings.Cut(rest, "/")
 		if scheme == "smtps" && q.Security == doctor.Auto {
 			q.Security = doctor.Implicit
+		} else if q.Security == doctor.Auto && !strings.HasSuffix(rest, ":25") {
+			q.Security = doctor.StartTLS // smtp:// is not TLS at once
 		}
 	case isURL:
 		return wrongUse(c, "a server is smtp://… or smtps://…, not %s://…", printable(scheme))
@@ -321,7 +324,25 @@ func (a *app) targetOf(c *cobra.Command, word string, f *doctorFlags, q *doctor.
 		return wrongUse(c, "%s", err)
 	}
 	q.Host, q.Port, q.Typed = e.Host, e.Port, true
+	if q.Port == 0 {
+		knownPort(q)
+	}
 	return nil
+}
+
+// knownPort sets the port that a provider prefers for its server.
+func knownPort(q *doctor.Question) {
+	for _, u := range provider.ByHost(q.Host) {
+		if u.Role != provider.RoleOutgoing {
+			continue
+		}
+		for _, s := range u.Servers {
+			if q.Security == doctor.Auto || string(s.Security) == string(q.Security) {
+				q.Port, q.Security = s.Port, doctor.Security(s.Security)
+				return
+			}
+		}
+	}
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
@@ -356,7 +377,10 @@ func (a *app) doctorSecrets(c *cobra.Command, f *doctorFlags, q *doctor.Question
 		return usageError("%s", err)
 	}
 	if q.User == "" && (q.Password != "" || q.Token != "") {
-		if q.User = q.Address; q.User == "" {
+		if q.User = q.LoginName; q.User == "" {
+			q.User = q.Address
+		}
+		if q.User == "" {
 			return wrongUse(c, "a password needs --user NAME")
 		}
 	}

@@ -31,16 +31,21 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 	for _, u := range r.Untested {
 		p.field(2, "untried", u)
 	}
-	for i := range r.Warnings {
+	for _, o := range r.Origin {
+		p.field(2, "from", o)
+	}
+	if len(r.Warnings) > 0 {
 		p.line()
-		p.diagnosis(&r.Warnings[i], p.warn("!"))
+	}
+	for i := range r.Warnings {
+		p.warning(&r.Warnings[i])
 	}
 	if !r.Works.Empty() {
 		p.line()
 		p.worksCard(&r.Works, len(r.Findings) > 0)
 	}
 	if client != "" {
-		p.clientSteps(client, &r.Works, r)
+		p.clientSteps(client, r)
 	}
 	return p.err
 }
@@ -79,6 +84,15 @@ func (p *page) diagnosis(f *doctor.Finding, mark string) {
 	}
 }
 
+// warning writes in a few lines what does not stop this mail.
+func (p *page) warning(f *doctor.Finding) {
+	p.marked(p.warn("!"), title(f.Title, f.Cause), string(f.Cause))
+	p.list("seen", f.Seen)
+	if len(f.Do) > 0 {
+		p.field(2, "do", f.Do[0])
+	}
+}
+
 // worksCard writes the settings that were tried and succeeded.
 func (p *page) worksCard(w *doctor.Works, instead bool) {
 	head := "These settings work, tried just now:"
@@ -86,31 +100,9 @@ func (p *page) worksCard(w *doctor.Works, instead bool) {
 		head = "What was tried just now and works:"
 	}
 	p.line(p.strong(head))
-	rows := [][2]string{
-		{"server", w.Host}, {"port", strconv.Itoa(w.Port)}, {"encryption", encryption(w.Security)}, {"user name", w.User},
-		{"login by", w.Auth}, {"greet with", w.Hello}, {"from", w.From}, {"to", w.To},
+	for _, row := range w.Rows() {
+		p.line("  ", p.faint(pad(row.Name, 18)), printable(row.Value))
 	}
-	for _, row := range rows {
-		if row[1] != "" {
-			p.line("  ", p.faint(pad(row[0], 12)), printable(row[1]))
-		}
-	}
-	if w.MaxSize > 0 {
-		p.line("  ", p.faint(pad("largest", 12)), bytesText(w.MaxSize), " a message")
-	}
-}
-
-// encryption names a way of securing as most programs do.
-func encryption(s doctor.Security) string {
-	switch s {
-	case doctor.StartTLS:
-		return "STARTTLS"
-	case doctor.Implicit:
-		return "SSL/TLS (at once)"
-	case doctor.Clear:
-		return "none"
-	}
-	return string(s)
 }
 
 // doctorShow shows on standard error what is being tried: one line a probe that has

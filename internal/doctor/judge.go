@@ -43,7 +43,10 @@ func (j *judge) findings() []Finding {
 // is what the port speaks.
 func (j *judge) effective() *Talk {
 	t := j.f.talk(talkTarget)
-	if t == nil || t.Failure == nil || !j.q.free() {
+	if t == nil {
+		return j.f.onAnyPort(j.q)
+	}
+	if t.Failure == nil || !j.q.free() {
 		return t
 	}
 	mode := j.f.talk(talkMode)
@@ -146,6 +149,12 @@ func (j *judge) greeting() *Finding {
 	t := j.effective()
 	if t == nil || t.Failure == nil {
 		return nil
+	}
+	if errors.Is(t.Failure.Err, smtpclient.ErrGivenUp) {
+		if greetingTime(t) > slowGreeting {
+			return nil // it answers, and slowly: a warning, and what was not tried is said
+		}
+		return j.broken(t)
 	}
 	switch t.Failure.Stage {
 	case evidence.StageEHLO:

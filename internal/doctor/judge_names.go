@@ -12,6 +12,14 @@ import (
 // names judges the look-up of the server.
 func (j *judge) names() *Finding {
 	n := j.f.name(nameTarget)
+	if j.q.Meant != "" {
+		_, domain, _ := strings.Cut(j.q.Address, "@")
+		x := j.find("dns.misspelt", explain.Likely, domain+" is one or two letters away from "+j.q.Meant)
+		x.Subject, x.Title = j.q.Address, fmt.Sprintf("The address ends in %s, and %s is probably meant", domain, j.q.Meant)
+		x.first(fmt.Sprintf("Use %s in place of %s.", j.q.Meant, domain))
+		x.Do = append(x.Do, "If "+domain+" is right, name its outgoing server: wellsent doctor HOST:PORT")
+		return x
+	}
 	if x := j.retired(); x != nil {
 		return x
 	}

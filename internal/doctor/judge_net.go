@@ -98,11 +98,14 @@ func (j *judge) network() *Finding {
 		}
 		return nil
 	}
+	if j.f.onAnyPort(j.q) != nil {
+		return nil
+	}
 	v := j.look()
 	x := j.unreached(v)
 	x.Seen = append(j.attempts(), x.Seen...)
 	if len(v.answered) > 0 && x.Cause != "service.wrong-port" {
-		x.Seen = append(x.Seen, "other ports of the server answer: "+listOf(v.answered))
+		x.Seen = append(x.Seen, "the server's machine is there: it answers on port "+listOf(v.answered))
 	}
 	if len(v.silent) > 0 {
 		x.Seen = append(x.Seen, "no answer either on port "+listOf(v.silent))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
 // mode judges a port that is secured in the other way than was asked for.
@@ -44,7 +45,7 @@ func (j *judge) tls() *Finding {
 		return nil
 	case t.NoTLS:
 		return j.noStartTLS(t)
-	case t.Failure == nil:
+	case t.Failure == nil, errors.Is(t.Failure.Err, smtpclient.ErrGivenUp):
 		return nil
 	case t.AskedCert && t.Failure.Origin == evidence.OriginNetwork && t.VerifyError == nil:
 		return j.find("tls.client-certificate-required", explain.Likely,

@@ -61,9 +61,15 @@ var wellKnown = []string{"smtp.gmail.com", "smtp.office365.com"}
 // plan returns the probes that come next, from what is known. It returns none when
 // all is known that can be.
 func plan(q *Question, f *Facts) []probe {
+	if q.Meant != "" {
+		return nil // the address would go to whoever registered the slip
+	}
 	name := f.name(nameTarget)
 	if name == nil {
 		return firstProbes(q)
+	}
+	if allUnspecified(name.Addresses) && q.Proxy == "" && !q.isIP() {
+		return filterProbes(q, f)
 	}
 	if name.Kind != "" {
 		return nameProbes(q, f)
@@ -72,6 +78,9 @@ func plan(q *Question, f *Facts) []probe {
 		return connectProbes(q, name)
 	}
 	if !f.reached(connectTarget) {
+		if t := f.onAnyPort(q); t != nil {
+			return sessionProbes(q, f, t)
+		}
 		return networkProbes(q, f, name)
 	}
 	if f.talk(talkTarget) == nil {
@@ -217,6 +226,29 @@ func nameProbes(q *Question, f *Facts) []probe {
 	return probes
 }
 
+// allUnspecified reports whether a name was answered with 0.0.0.0 or :: only, as
+// filters do.
+func allUnspecified(all []netip.Addr) bool {
+	for _, a := range all {
+		if !a.IsUnspecified() {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// filterProbes ask other name servers about a name that a filter seems to hide.
+func filterProbes(q *Question, f *Facts) []probe {
+	if q.OnlyResolver || f.name(nameOther) != nil {
+		return nil
+	}
+	var probes []probe
+	for _, s := range q.Others {
+		probes = append(probes, probe{kind: probeName, name: q.Host, server: s, why: string(nameOther)})
+	}
+	return probes
+}
+
 // checkName is a name that ought to resolve wherever any does: that of the root of
 // the server's own domain.
 func checkName(q *Question) string {
@@ -238,6 +270,22 @@ func (f *Facts) settled(q *Question) *Talk {
 	}
 	if t := f.talk(talkMode); q.free() && t.well() && t.Port == q.Port {
 		return t
+	}
+	return f.onAnyPort(q)
+}
+
+// onAnyPort returns the conversation on another port than the usual one, where the
+// port was left open; nil without one.
+func (f *Facts) onAnyPort(q *Question) *Talk {
+	if !q.anyPort {
+		return nil
+	}
+	for _, port := range submissionPorts {
+		for _, t := range f.Talks {
+			if t.Why == talkPort && t.Port == port && t.well() && !t.NoTLS {
+				return t
+			}
+		}
 	}
 	return nil
 }
@@ -266,7 +314,7 @@ func trouble(q *Question, f *Facts) []probe {
 			}
 		}
 		if f.Clock == nil && timeProblem(t) {
-			for _, c := range q.Controls {
+			for _, c := range clocks(q, f) {
 				add(probe{kind: probeClock, at: c})
 			}
 		}
@@ -276,6 +324,17 @@ func trouble(q *Question, f *Facts) []probe {
 		}
 	}
 	return probes
+}
+
+// clocks are hosts that may tell the time, as web servers do.
+func clocks(q *Question, f *Facts) []Endpoint {
+	if len(q.Controls) > 0 {
+		return q.Controls
+	}
+	if n := f.name(nameTarget); n != nil && allPublic(n.Addresses) {
+		return []Endpoint{{"www.google.com", 443}, {"www.microsoft.com", 443}}
+	}
+	return nil
 }
 
 func (f *Facts) countTalks(why talkReason) int {

@@ -41,11 +41,14 @@ type Incoming struct {
 // Question is what is asked of the doctor.
 type Question struct {
 	Host     string
-	Port     int      // 0: the usual ones
+	Port     int      // 0: the usual ones, whichever works
 	Security Security // "": Auto
 	Typed    bool     // the user named the host, and so agrees that the login is sent to it
 	Address  string   // the user's mail address, "" when it is not known
+	Meant    string   // the mail domain that the address's is probably a slip for; then nothing is asked
+	Origin   []string // where the settings come from, for the report
 
+	LoginName string // the user name for the address, as its provider has it; "": not known
 	User      string // "": no login
 	Password  string
 	Token     string // an OAuth access token, in place of a password
@@ -57,6 +60,7 @@ type Question struct {
 	Incoming []Incoming // where the same login is tried when SMTP refuses it
 	Controls []Endpoint // hosts that are known to be up
 
+	anyPort       bool               // Port was left open
 	Resolver      *resolver.Resolver // for every name
 	OnlyResolver  bool               // no other resolver may be asked
 	Others        []string           // name servers to compare with; with ports

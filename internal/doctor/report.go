@@ -32,6 +32,7 @@ type Report struct {
 	Warnings []Finding `json:"warnings"` // what does not stop this mail
 	Works    Works     `json:"works"`    // what was tried and succeeded
 	Untested []string  `json:"untested"` // what was asked for and could not be tried, and why
+	Origin   []string  `json:"origin"`   // where the settings come from, where they were not typed
 	Evidence []Item    `json:"evidence"`
 	TookMS   int64     `json:"took_ms"`
 }
@@ -90,10 +91,10 @@ func NewReport(q *Question, f *Facts) *Report {
 	j := &judge{q: q, f: f}
 	r := &Report{
 		Version: ReportVersion, Target: Target{Host: q.Host, Port: q.Port, Security: q.Security},
-		Findings: j.findings(), Warnings: j.warnings(), Works: j.works(), Untested: j.untested(), Evidence: items(f), TookMS: f.Took.Milliseconds(),
+		Findings: j.findings(), Warnings: j.warnings(), Works: j.works(), Untested: j.untested(), Origin: append([]string{}, q.Origin...), Evidence: items(f), TookMS: f.Took.Milliseconds(),
 	}
 	if t := j.effective(); t != nil && (t.Failure == nil || t.TLS != "") {
-		r.Target.Security = t.Security
+		r.Target.Security, r.Target.Port = t.Security, t.Port
 	}
 	switch {
 	case len(r.Findings) > 0 && !(f.OutOfTime && r.Findings[0].Confidence == explain.Possible):
@@ -203,6 +204,7 @@ func (r *Report) scrub(secrets []string) {
 		}
 	}
 	lists(r.Untested)
+	lists(r.Origin)
 	for i := range r.Evidence {
 		clean(&r.Evidence[i].Outcome)
 		record := r.Evidence[i].Record

@@ -68,7 +68,7 @@ func (q *Question) fill() {
 		q.Hostname = ownName()
 	}
 	if q.Port == 0 {
-		q.Port = 587
+		q.Port, q.anyPort = 587, true
 		if q.Security == Implicit {
 			q.Port = 465
 		}

@@ -61,13 +61,13 @@ type Client struct {
 	secrets   []string // what must not be recorded; during AUTH only
 	password  string   // the same; during AUTH only
 	mechanism string   // that the last login used
-	began   time.Time
-	rec     recorder
-	address string // the address in use
-	dials   []evidence.Dial
-	tls     *evidence.TLS
-	greet   string
-	steps   []evidence.Step
+	began     time.Time
+	rec       recorder
+	address   string // the address in use
+	dials     []evidence.Dial
+	tls       *evidence.TLS
+	greet     string
+	steps     []evidence.Step
 }
 
 // New returns a conversation that has not begun.
