@@ -43,7 +43,7 @@ func TestLab_EveryScenario(t *testing.T) {
 				k.also = sc.Words
 			}
 			if sc.Harmless {
-				k.want = ""
+				k.want, k.unsure = "", sc.ID == "net.slow-greeting/tarpit" // more than the doctor's time
 				if sc.Cause == "net.slow-greeting" {
 					k.warning = sc.Cause
 				}

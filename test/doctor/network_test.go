@@ -43,6 +43,7 @@ var blockages = []blockage{
 }
 
 func TestNetworks_Blocked(t *testing.T) {
+	t.Parallel()
 	worlds := pool(t, 5)
 	t.Run("cases", func(t *testing.T) {
 		for _, b := range blockages {

@@ -133,21 +133,29 @@ func (w *world) rules(t *testing.T, text string) {
 // inside runs f on a thread that is in a namespace: what it listens at is there.
 func inside(t *testing.T, ns string, f func() error) {
 	t.Helper()
-	done := make(chan error, 1) // the thread ends with the goroutine: it is never given back
-	go func() {
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			defer unix.Close(fd)
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
+	// The thread must not end: programs that it has started would end with it, by
+	// Pdeathsig. So it goes back to where it was.
+	runtime.LockOSThread()
+	here, err := unix.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer unix.Close(here)
+	there, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(there)
+	if err := unix.Setns(there, unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	failed := f()
+	if err := unix.Setns(here, unix.CLONE_NEWNET); err != nil {
+		panic(err) // the thread is of no use for anything else
+	}
+	runtime.UnlockOSThread()
+	if failed != nil {
+		t.Fatal(failed)
 	}
 }
 
