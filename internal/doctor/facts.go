@@ -129,6 +129,7 @@ const (
 	talkNudge     talkReason = "nudge"     // speaking first, where the server says nothing
 	talkAgain     talkReason = "again"     // once more, for the next login
 	talkSuccessor talkReason = "successor" // the server in place of one whose name was withdrawn
+	talkSmall     talkReason = "small"     // with small segments only
 )
 
 // well reports whether the conversation got as far as EHLO.

@@ -25,7 +25,7 @@ type judge struct {
 func (j *judge) findings() []Finding {
 	found := []Finding{}
 	for _, rung := range []func() *Finding{
-		j.names, j.incomingServer, j.network, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
+		j.names, j.incomingServer, j.network, j.blackHole, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
 	} {
 		if x := rung(); x != nil {
 			found = append(found, *x)
@@ -158,18 +158,18 @@ func (j *judge) greeting() *Finding {
 	}
 	switch t.Failure.Stage {
 	case evidence.StageEHLO:
+		if t.wantedCert() {
+			return nil // the TLS rung knows
+		}
 		if t.Failure.Reply.Code == 530 { // FTP greets with 220 too, and wants a login before anything; RFC 959 §5.4
 			return j.find("service.wrong-protocol-other", explain.Likely, "it greets with "+t.Record.Greeting+", and answers EHLO with "+t.Failure.Reply.String()+", as FTP servers do")
-		}
-		if t.AskedCert && t.Failure.Origin == evidence.OriginNetwork {
-			return nil // the TLS rung knows
 		}
 		if !t.Failure.Reply.IsZero() {
 			return j.hello(t)
 		}
 		return j.broken(t)
 	case evidence.StageGreeting, evidence.StageConnect:
-		if t.AskedCert && t.Failure.Origin == evidence.OriginNetwork {
+		if t.wantedCert() {
 			return nil
 		}
 		return j.broken(t)

@@ -151,6 +151,8 @@ func (j *judge) unreached(v view) *Finding {
 		return j.find("net.offline", explain.Likely, "nothing that was tried answers, hosts known to be up neither")
 	case v.outcome == Unreachable:
 		return j.find("net.unreachable", explain.Certain)
+	case v.outcome == Broken: // reset, before there was anything to say
+		return j.find("net.connection-lost", explain.Likely)
 	case len(v.works) > 0:
 		sure := explain.Likely
 		switch {
@@ -219,6 +221,8 @@ func (j *judge) ipv6() *Finding {
 			bad = append(bad, fmt.Sprintf("[%s]: refused", c.Address))
 		case c.Outcome == Silent && c.Took >= stall:
 			bad = append(bad, fmt.Sprintf("[%s]: no answer in %s", c.Address, inWords(c.Took)))
+		case c.Outcome == Denied: // what ICMPv6 "administratively prohibited" of a router comes to, too
+			bad = append(bad, fmt.Sprintf("[%s]: %s", c.Address, c.Error))
 		case c.Outcome == Unreachable && j.f.Local != nil && j.f.Local.IPv6:
 			bad = append(bad, fmt.Sprintf("[%s]: %s", c.Address, c.Error))
 		}

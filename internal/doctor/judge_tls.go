@@ -47,7 +47,10 @@ func (j *judge) tls() *Finding {
 		return j.noStartTLS(t)
 	case t.Failure == nil, errors.Is(t.Failure.Err, smtpclient.ErrGivenUp):
 		return nil
-	case t.AskedCert && t.Failure.Origin == evidence.OriginNetwork && t.VerifyError == nil:
+	case t.wantedCert() && t.VerifyError == nil && !t.Failure.Reply.IsZero():
+		return j.find("tls.client-certificate-required", explain.Certain,
+			"the server asks for a client certificate, and says when it gets none: "+t.Failure.Reply.String())
+	case t.wantedCert() && t.VerifyError == nil:
 		return j.find("tls.client-certificate-required", explain.Likely,
 			"the server asks for a client certificate, and ends the connection when it gets none", errorText(t.Failure.Err))
 	case t.VerifyError != nil:
@@ -58,6 +61,12 @@ func (j *judge) tls() *Finding {
 		return j.explained(t.Failure)
 	}
 	return nil
+}
+
+// wantedCert reports whether a conversation failed, as it seems, for want of a client
+// certificate: the connection ended, or a reply says so. Postfix replies 421.
+func (t *Talk) wantedCert() bool {
+	return t.AskedCert && (t.Failure.Origin == evidence.OriginNetwork || strings.Contains(strings.ToLower(t.Failure.Reply.Text()), "client certificate"))
 }
 
 // noStartTLS judges a server that does not offer STARTTLS.

@@ -302,6 +302,9 @@ func trouble(q *Question, f *Facts) []probe {
 	}
 	var probes []probe
 	add := func(p probe) { probes = append(probes, p) }
+	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
+		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
+	}
 	switch s := t.Failure.Stage; {
 	case t.Security == Implicit && s == evidence.StageTLS && t.Spoke != ProtoTLS && f.talk(talkMode) == nil:
 		add(probe{kind: probeTalk, at: at, security: StartTLS, why: string(talkMode)})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/smtp"
 )
 
 // watched is a connection that remembers when and how the other side began.
@@ -72,7 +73,7 @@ func identify(head []byte) Protocol {
 	}
 	s := strings.ToLower(strings.TrimLeft(string(head), " \t\r\n"))
 	switch {
-	case strings.HasPrefix(s, "220"), strings.HasPrefix(s, "421"), strings.HasPrefix(s, "554"), strings.HasPrefix(s, "521"), strings.HasPrefix(s, "550"):
+	case strings.HasPrefix(s, "220"), refusal(s):
 		return ProtoSMTP
 	case strings.HasPrefix(s, "* ok"), strings.HasPrefix(s, "* preauth"), strings.HasPrefix(s, "* bye"): // RFC 9051 §7.1
 		return ProtoIMAP
@@ -84,6 +85,13 @@ func identify(head []byte) Protocol {
 		return ProtoSSH
 	}
 	return ProtoOther
+}
+
+// refusal reports whether a greeting is a reply of 4yz or 5yz. RFC 5321 §4.3.2 has
+// 554, and servers greet with others. Other 2yz than 220 are those of NNTP.
+func refusal(s string) bool {
+	code, _, _, _, err := smtp.ParseReplyLine([]byte(strings.TrimRight(strings.SplitN(s, "\n", 2)[0], "\r")))
+	return err == nil && code >= 400
 }
 
 // spoken returns what is spoken at a port, from the first octets of the server and,

@@ -98,6 +98,10 @@ func (r *run) connection(ctx context.Context, t *Talk) (net.Conn, netip.Addr, Ou
 	if len(addresses) == 0 {
 		return nil, netip.Addr{}, Unknown
 	}
+	if t.Why == talkSmall {
+		conn, err := r.dialSmall(ctx, t.Endpoint, addresses[0])
+		return conn, addresses[0], outcomeOf(err)
+	}
 	return r.race(ctx, t.Endpoint, addresses, why)
 }
 

@@ -116,14 +116,20 @@ func (c *conversation) send(octets string) bool {
 	return err == nil
 }
 
-// wait waits, and reports whether the server still runs.
+// wait waits as long as a scenario says, or as Options.Slow does, and reports
+// whether the server still runs.
 func (c *conversation) wait(d time.Duration) bool {
-	if d <= 0 {
+	switch {
+	case d <= 0:
 		return true
+	case c.s.options.Slow > 0:
+		return c.pause(c.s.options.Slow)
 	}
-	if c.s.options.Slow > 0 {
-		d = c.s.options.Slow
-	}
+	return c.pause(d)
+}
+
+// pause waits, and reports whether the server still runs.
+func (c *conversation) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

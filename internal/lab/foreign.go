@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
+	"time"
 )
 
 // imap is an IMAP server that knows how to log in, and nothing more. RFC 9051.
@@ -223,5 +224,13 @@ func mute(c *conversation) { c.fallSilent() }
 // dropper accepts the connection and closes it.
 func dropper(c *conversation) { c.leave() }
 
-// resetter accepts the connection and resets it.
-func resetter(c *conversation) { c.cut() }
+// resetter accepts the connection and resets it, late enough for the client to know
+// that it stood.
+func resetter(c *conversation) {
+	if c.pause(resetAfter) {
+		c.cut()
+	}
+}
+
+// resetAfter is longer than connect(2) takes to return on a busy machine.
+const resetAfter = 50 * time.Millisecond

@@ -135,7 +135,7 @@ func TestScenarios_AClientMeetsTheCause(t *testing.T) {
 			if f.Cause != sc.Cause && !slices.Contains(sc.Words, f.Cause) && (f.Cause != misread[sc.ID] || f.Cause == "") {
 				t.Errorf("%v is taken for %s, want %s or one of %s\n%s", err, f.Cause, sc.Cause, sc.Words, s.Transcript())
 			}
-			if err.Stage != sc.Stage && sc.ID != "net.connection-lost/reset" { // a reset may overtake the end of connect(2)
+			if err.Stage != sc.Stage {
 				t.Errorf("it shows at %s, want %s: %v", err.Stage, sc.Stage, err)
 			}
 		})
