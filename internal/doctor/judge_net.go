@@ -133,6 +133,9 @@ func (j *judge) unreached(v view) *Finding {
 			outside = outside && !a.IsLoopback()
 		}
 	}
+	if x := j.captive(v); x != nil {
+		return x
+	}
 	nothing := len(v.sameFine)+len(v.elsewhere)+len(v.answered) == 0
 	switch {
 	case v.outcome == ByProxy:

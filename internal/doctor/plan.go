@@ -28,6 +28,7 @@ const (
 	probeIncoming probeKind = "incoming" // the same login at a server for reading mail
 	probeIssuer   probeKind = "issuer"   // a certificate that its issuer publishes
 	probeClock    probeKind = "clock"    // another clock
+	probePortal   probeKind = "portal"   // a plain web request, where mail ports are not reached
 	probeDomain   probeKind = "domain"   // what the sender's domain publishes
 )
 
@@ -137,12 +138,15 @@ func networkProbes(q *Question, f *Facts, name *Name) []probe {
 			probes = append(probes, probe{kind: probeTalk, at: Endpoint{q.Host, port}, security: usual(port), why: string(talkPort)})
 		}
 	}
-	return append(probes, controlProbes(q, f, name)...)
+	for _, u := range portalURLs(q, name) {
+		probes = append(probes, probe{kind: probePortal, url: u})
+	}
+	return append(probes, controlProbes(q, name)...)
 }
 
 // controlProbes connect to hosts known to be up: on the port they are known by, on
 // the port of the question, and on others where they do not answer there.
-func controlProbes(q *Question, f *Facts, name *Name) []probe {
+func controlProbes(q *Question, name *Name) []probe {
 	controls := q.Controls
 	if len(controls) == 0 && slices.Contains(submissionPorts, q.Port) && q.Port != 2525 && allPublic(name.Addresses) {
 		for _, h := range wellKnown {

@@ -205,6 +205,8 @@ func (r *run) do(ctx context.Context, p probe) {
 		said, well = r.issuer(ctx, p)
 	case probeClock:
 		said, well = r.clock(ctx, p)
+	case probePortal:
+		said, well = r.portal(ctx, p)
 	case probeDomain:
 		said, well = r.domain(ctx, p)
 	}
@@ -230,7 +232,7 @@ func (p *probe) about() string {
 		return p.user
 	case probeIncoming:
 		return strings.ToUpper(p.incoming.Protocol) + " " + p.incoming.Endpoint.String()
-	case probeIssuer:
+	case probeIssuer, probePortal:
 		return p.url
 	case probeClock:
 		return p.at.String()
