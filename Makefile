@@ -4,7 +4,7 @@ GO       ?= go
 STATIC   := $(GO) tool staticcheck
 PACKAGES := ./...
 
-.PHONY: help build test check cross unit interop race bench fuzz soak docs clean
+.PHONY: help build test check cross unit interop doctor-matrix race bench fuzz soak docs explain-report clean
 
 help:
 	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
@@ -13,9 +13,11 @@ help:
 	@echo "make cross    compile for Windows and macOS"
 	@echo "make unit     the tests of the packages, without real peers"
 	@echo "make interop  Postfix, Exim, swaks, curl, msmtp and Python against the binary; kill -9; full disk"
+	@echo "make doctor-matrix  what the doctor says of each failure of the lab, of real servers and of networks"
 	@echo "make bench    end to end beside Postfix, in one run"
 	@echo "make fuzz     every fuzz target for FUZZTIME (default 20s) each"
 	@echo "make docs     docs/causes from the catalogue of causes"
+	@echo "make explain-report  how well the labelled failures are named; WELLSENT_CORPUS=FILE adds a corpus"
 	@echo "make clean    remove what was built; the cache of unpacked peers stays"
 
 build:
@@ -40,6 +42,10 @@ unit:
 interop:
 	$(GO) test -count=1 -shuffle=on -timeout 10m ./test/... ./bench/...
 
+doctor-matrix:
+	@mkdir -p bin; WELLSENT_MATRIX=$(CURDIR)/bin/doctor-matrix.txt $(GO) test -count=1 -timeout 10m ./test/doctor > bin/doctor-matrix.log 2>&1; code=$$?; \
+	  cat bin/doctor-matrix.txt; [ $$code = 0 ] || { cat bin/doctor-matrix.log; exit $$code; }
+
 bench:
 	$(GO) run ./bench
 
@@ -53,6 +59,11 @@ fuzz:
 
 docs:
 	$(GO) generate ./internal/cause
+
+explain-report:
+	@mkdir -p bin
+	@WELLSENT_EXPLAIN_REPORT=$(CURDIR)/bin/explain-report.txt $(GO) test -count=1 -run '^TestReport$$' ./internal/explain > /dev/null
+	@cat bin/explain-report.txt
 
 clean:
 	rm -rf bin

@@ -117,10 +117,13 @@ func alternative(id cause.ID) string {
 
 // heading writes "✗ title … id", the id at the right edge, or below the title
 // where both do not fit.
-func (p *page) heading(title, id string) {
+func (p *page) heading(title, id string) { p.marked(p.bad("✗"), title, id) }
+
+// marked is heading with another mark.
+func (p *page) marked(mark, title, id string) {
 	lines := wrap(printable(title), p.width-2)
 	for i, l := range lines {
-		lead := p.bad("✗") + " "
+		lead := mark + " "
 		if i > 0 {
 			lead = "  "
 		}

@@ -124,7 +124,7 @@ func servers(all []provider.Server) []string {
 	var lines []string
 	last := ""
 	for _, s := range all {
-		port := strconv.Itoa(s.Port) + " " + securityWords(s.Security)
+		port := strconv.Itoa(s.Port) + " " + portWords(s.Security)
 		if s.Host == last {
 			lines[len(lines)-1] += ", " + port
 			continue
@@ -135,7 +135,7 @@ func servers(all []provider.Server) []string {
 	return lines
 }
 
-func securityWords(s provider.Security) string {
+func portWords(s provider.Security) string {
 	switch s {
 	case provider.TLS:
 		return "TLS"

@@ -48,7 +48,9 @@ func TestMain(m *testing.M) {
 //	await FILE PATTERN      waits until the file has a line that matches
 //	submit FILE FROM TO     hands a message to the first listener that serve --json
 //	                        has written to FILE
-//	linger FILE FROM TO     the same, but stops in the middle of the message and
+//	labsend FILE FROM TO    hands a message to the server that lab --json has written
+//	                        to FILE
+//	linger FILE FROM TO     as submit, but stops in the middle of the message and
 //	                        stays connected until the script ends
 //	talk FILE LINE...       says the lines to the address that FILE says is listened
 //	                        on, and reads to the end
@@ -77,7 +79,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("no such condition: " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit, "linger": linger, "talk": talk,
+			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit, "linger": linger, "talk": talk, "labsend": labSend,
 		},
 	})
 }
@@ -157,6 +159,25 @@ func submit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(c.Quit())
 }
 
+// labSend hands a small message to the server that the first line of lab --json
+// tells of.
+func labSend(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: labsend FILE FROM TO")
+	}
+	var started struct {
+		Address string `json:"address"`
+	}
+	first, _, _ := strings.Cut(ts.ReadFile(args[0]), "\n")
+	ts.Check(json.Unmarshal([]byte(first), &started))
+	c, err := smtp.Dial(started.Address)
+	ts.Check(err)
+	defer c.Close()
+	w := transaction(ts, c, args[1], args[2])
+	ts.Check(w.Close())
+	ts.Check(c.Quit())
+}
+
 // linger begins a message and leaves it unfinished.
 func linger(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
@@ -198,11 +219,16 @@ func begin(ts *testscript.TestScript, args []string) (*smtp.Client, io.WriteClos
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &serving))
 	c, err := smtp.Dial(serving.Listeners[0].Address)
 	ts.Check(err)
-	ts.Check(c.Mail(args[1]))
-	ts.Check(c.Rcpt(args[2]))
+	return c, transaction(ts, c, args[1], args[2])
+}
+
+// transaction hands over a message from and to, but for its end.
+func transaction(ts *testscript.TestScript, c *smtp.Client, from, to string) io.WriteCloser {
+	ts.Check(c.Mail(from))
+	ts.Check(c.Rcpt(to))
 	w, err := c.Data()
 	ts.Check(err)
-	_, err = fmt.Fprintf(w, "From: <%s>\r\nTo: <%s>\r\nSubject: hello\r\n\r\nHello.\r\n", args[1], args[2])
+	_, err = fmt.Fprintf(w, "From: <%s>\r\nTo: <%s>\r\nSubject: hello\r\n\r\nHello.\r\n", from, to)
 	ts.Check(err)
-	return c, w
+	return w
 }

@@ -215,7 +215,7 @@ func TestParseStatus_AsOthersWriteIt(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzReport(f *testing.F) {
 	for _, r := range reports() {
 		if b, err := Compose(r); err == nil {
 			f.Add(b)

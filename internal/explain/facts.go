@@ -3,6 +3,7 @@ package explain
 import (
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,11 +40,19 @@ func (f Facts) fill() cause.Facts {
 
 // serverSigns stand in the logs and bounces of mail servers.
 var serverSigns = []string{
+	"postfix/smtp[", "postfix/error[", "postfix/qmgr[", "postfix/bounce[",
 	"status=deferred", "status=bounced", "status=sent", "dsn=", "diagnostic-code:", "final-recipient:", "reporting-mta:", " said: ",
-	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "== ", "** ", "defer (",
+	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "defer (",
 	"could not be delivered", "your message wasn't delivered", "undeliverable", "delivery has failed", "delivery to the following recipient",
 	"did not reach", "was not delivered to", "mailer-daemon", "r=dnslookup", "t=remote_smtp", "(in reply to",
 }
+
+// logOfExim is how a line of Exim's main log tells of a recipient: ** failed, ==
+// deferred.
+var logOfExim = regexp.MustCompile(`(?m)(?:^|[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4} )(?:\*\*|==) \S+@`)
+
+// logOfPostfix is how its SMTP client tells of a server that it cannot reach.
+var logOfPostfix = regexp.MustCompile(`connect to \S+\[[0-9a-f.:]+\]:25: `)
 
 // submissionServers are hosts that only clients speak to: where a log names one,
 // its writer is the client.
@@ -65,6 +74,9 @@ func (f Facts) of(text string) Facts {
 				break
 			}
 		}
+	}
+	if !f.FromServer && (logOfExim.MatchString(flat) || strings.Contains(flat, "connect to ") && logOfPostfix.MatchString(flat)) {
+		f.FromServer = true
 	}
 	if f.Stage != evidence.StageBounce && submissionServers.MatchString(flat) {
 		f.FromServer = false
@@ -106,5 +118,11 @@ func (f Facts) inner(whole *passage) evidence.Stage {
 
 // setting returns where the text comes from.
 func (f Facts) setting(whole *passage) setting {
-	return setting{stage: f.inner(whole), fromServer: f.FromServer, fromClient: f.Stage == evidence.StageClient, unknown: f.Stage == "" && !f.FromServer}
+	return setting{
+		stage: f.inner(whole), fromServer: f.FromServer, fromClient: f.Stage == evidence.StageClient, unknown: f.Stage == "" && !f.FromServer,
+		login: slices.ContainsFunc(loginSigns, func(w string) bool { return strings.Contains(whole.all, w) }),
+	}
 }
+
+// loginSigns are words of which one stands in a text about signing in.
+var loginSigns = []string{"auth", "login", "log in", "logon", "password", "credential", "sign in", "sign-in", "token", "mechanism", "sasl", "base64", "decode", "username", "user name", "535", "534"}

@@ -2,7 +2,7 @@ package explain
 
 import (
 	"regexp"
-	"strings"
+	"slices"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
@@ -22,13 +22,16 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	var best candidate
 	for i, p := range passages {
 		bonus := 0
-		if p != whole {
-			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
+		switch {
+		case p == whole && len(passages) > 1:
+			bonus = -besideMalus
+		case p != whole:
+			bonus = replyBonus - 12*i // what a server said, the first before the others
 		}
-		best.search(compiled().signs, p, p.all, c, bonus+signBonus, f)
-		best.search(compiled().words, p, p.prose, c, bonus, f)
+		best.search(&compiled().signs, p, false, c, bonus+signBonus, f)
+		best.search(&compiled().words, p, true, c, bonus, f)
 	}
-	if best.rule != nil {
+	if best.rule != nil && !(best.p == whole && best.rule.blamesPath() && refused(passages)) {
 		return best.finding(Certain, f)
 	}
 	for _, p := range passages {
@@ -36,10 +39,10 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 			return named(id, alt, Likely, p, p.reply.Enhanced.String(), f)
 		}
 	}
-	if f.Stage != "" || aboutMail(whole) {
+	if f.Stage != "" || f.FromServer || aboutOf(whole).mail {
 		for _, p := range passages {
 			var vague candidate
-			if vague.search(compiled().hints, p, p.prose, c, 0, f); vague.rule != nil {
+			if vague.search(&compiled().hints, p, true, c, 0, f); vague.rule != nil {
 				return vague.finding(Possible, f)
 			}
 		}
@@ -52,14 +55,29 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	return none()
 }
 
+// blamesPath reports whether m says that a server could not be reached or spoken to.
+func (m *matcher) blamesPath() bool {
+	return m.id == "delivery.host-unreachable" || m.between == "delivery.host-unreachable"
+}
+
+// refused reports whether a server refused for good, so that it was reached.
+func refused(passages []*passage) bool {
+	return len(passages) > 1 && slices.ContainsFunc(passages[:len(passages)-1], func(p *passage) bool {
+		return p.reply.Permanent() && !slices.ContainsFunc(p.enhanced, func(e [2]int) bool { return e[0] == 4 })
+	})
+}
+
 // What weighs beside the words, in octets of words.
-const (
-	replyBonus  = 8  // the words are in what a server said
-	signBonus   = 6  // they mean one thing only
-	agreedBonus = 10 // the enhanced status code says the same
-	guessMalus  = 4  // whether they belong to this stage is not known
-	keyBonus    = 30 // they decide
-	weakMalus   = 30 // they are common
+var (
+	besideMalus = 12 // they stand around what a server said
+	replyBonus  = 4  // the words are in what a server said
+	signBonus   = 9  // they mean one thing only
+	agreedBonus = 14 // the enhanced status code says the same
+	guessMalus  = 8  // whether they belong to this stage is not known
+	keyBonus    = 26 // they decide
+	weakMalus   = 32 // they are common
+
+	byProvider, bySoftware, byLibrary, byLanguage, byFamilies, byMeaning = 14, 6, 16, 6, -8, 0
 )
 
 // setting is where a text comes from.
@@ -68,6 +86,7 @@ type setting struct {
 	fromServer bool           // a server's log or bounce
 	fromClient bool           // a client's own message
 	unknown    bool           // nothing is known
+	login      bool           // it speaks of signing in
 }
 
 // candidate is the weightiest rule so far.
@@ -78,20 +97,20 @@ type candidate struct {
 	proof  string
 }
 
-// search tries all rules on a passage, of which text is the form that counts.
-func (c *candidate) search(rules []matcher, p *passage, text string, ctx setting, bonus int, f Facts) {
+// search tries all rules on a passage; prose leaves its URLs out.
+func (c *candidate) search(rules *rung, p *passage, prose bool, ctx setting, bonus int, f Facts) {
 	coded, _ := byEnhanced(p, ctx.stage, f)
-	for i := range rules {
-		m := &rules[i]
+	for _, i := range rules.candidates(p) {
+		m := &rules.rules[i]
 		fits, known := m.fits(ctx)
 		if !fits {
 			continue
 		}
-		proof, weight, ok := m.holds(p, text)
+		proof, weight, ok := m.holds(p, prose)
 		if !ok {
 			continue
 		}
-		weight += bonus
+		weight += bonus + *m.layer
 		if !known {
 			weight -= guessMalus
 		}
@@ -139,20 +158,4 @@ func named(id cause.ID, alt []cause.ID, sure Confidence, p *passage, word string
 // none is the finding of a text that is no failure of mail.
 func none() Finding {
 	return Finding{Proof: []string{}, Alternatives: []cause.ID{}, Do: []string{}}
-}
-
-// mailWords are words of which one stands in nearly every text about mail.
-var mailWords = []string{"smtp", "mail", "recipient", "sender", "message", "mx", "relay", "spam", "tls", "@", "helo", "rcpt", "postmaster", "delivery", "auth", "starttls"}
-
-// aboutMail reports whether p speaks of mail at all.
-func aboutMail(p *passage) bool {
-	if p.reply.Code != 0 || len(p.enhanced) > 0 {
-		return true
-	}
-	for _, w := range mailWords {
-		if strings.Contains(p.all, w) {
-			return true
-		}
-	}
-	return false
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/base64"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -16,16 +17,20 @@ const maxPassage = 64 << 10
 type passage struct {
 	shown    string // as it is shown in proof
 	all      string // in lower case, on one line, mail addresses taken out
-	prose    string // all without URLs: a vague word in one says nothing
+	seen     sighting
+	address  bool // a mail address stands in it
+	leads    bool // it begins with a reply
 	reply    smtp.Reply
 	enhanced [][2]int // subject and detail of the enhanced status codes in it
 }
 
 var (
 	anAddress = regexp.MustCompile(`[a-z0-9._%+/='*~!#$&-]+@[a-z0-9-]+(\.[a-z0-9-]+)+`)
+	aHost     = regexp.MustCompile(`\b[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\.[a-z]{2,}\b`)
 	aURL      = regexp.MustCompile(`(?:https?://|www\.)[^\s<>"')\]]+`)
 	// aPrefix is what stands at the beginning of each line of a reply.
 	aPrefix   = regexp.MustCompile(`[2-5]\d\d[- ]#?[245]\.\d{1,3}\.\d{1,3}(?: |$)|\b[45]\d\d-`)
+	aLeading  = regexp.MustCompile(`^\W*[45][0-7]\d(?:[ -]\D|$|[ -]\d\.)`)
 	aDecoded  = regexp.MustCompile(`\b334 ([A-Za-z0-9+/=]{16,})`)
 	anEscaped = strings.NewReplacer(`\r\n`, " ", `\n`, " ", "\u2019", "'", "\u2018", "'", "\u201c", `"`, "\u201d", `"`)
 )
@@ -44,8 +49,22 @@ func newPassage(s string) *passage {
 		}
 	}
 	flat := strings.Join(strings.Fields(anEscaped.Replace(lower(s))), " ")
-	p.all = anAddress.ReplaceAllString(withoutPrefixes(flat), "@")
-	p.prose = aURL.ReplaceAllString(p.all, "")
+	p.all = withoutPrefixes(flat)
+	if strings.IndexByte(p.all, '@') >= 0 {
+		whole := len(p.all)
+		p.all = anAddress.ReplaceAllString(p.all, "@")
+		p.address = len(p.all) != whole
+	}
+	p.leads = p.reply.Code != 0 && aLeading.MatchString(s)
+	var urls [][]int
+	if strings.Contains(p.all, "://") || strings.Contains(p.all, "www.") {
+		urls = aURL.FindAllStringIndex(p.all, -1) // a vague word in one says nothing
+	}
+	if strings.IndexByte(p.all, '.') >= 0 {
+		urls = append(urls, aHost.FindAllStringIndex(p.all, -1)...)
+		slices.SortFunc(urls, func(a, b []int) int { return a[0] - b[0] })
+	}
+	p.seen = compiled().lits.find(p.all, urls)
 	return p
 }
 
@@ -60,9 +79,13 @@ func withoutPrefixes(flat string) string {
 		return flat
 	}
 	var b strings.Builder
-	from := at[0][1]
-	b.WriteString(flat[:from])
-	for _, x := range at[1:] {
+	from := 0
+	if at[0][0] == 0 {
+		from = at[0][1]
+		b.WriteString(flat[:from])
+		at = at[1:]
+	}
+	for _, x := range at {
 		b.WriteString(flat[from:x[0]])
 		from = x[1]
 	}

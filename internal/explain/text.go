@@ -2,8 +2,10 @@ package explain
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/dsn"
 	"github.com/wellsent/wellsent/internal/evidence"
 )
@@ -16,9 +18,10 @@ const (
 )
 
 // Text names what a pasted text, a line of a log, a transcript or a bounce tells
-// of. A report in the form of RFC 3464 has one finding for each recipient that
-// failed or is delayed, anything else one finding; its Cause is "" when the text is
-// no failure of mail. No more than 10 MiB are read.
+// of. A bounce or a log of several recipients has one finding for each that failed
+// or is delayed, anything else one finding; its Cause is "" when the text is no
+// failure of mail. No more than 10 MiB are read. The text may be in UTF-8, UTF-16
+// with a byte order mark, or Windows-1252.
 func Text(text string, f Facts) []Finding {
 	if len(text) > maxText {
 		text = text[:maxText]
@@ -26,7 +29,66 @@ func Text(text string, f Facts) []Finding {
 	if found := report(text, f); len(found) > 0 {
 		return found
 	}
-	return []Finding{one(text, f)}
+	if l := readLetter(text); l != nil {
+		if l.bounce() {
+			f.FromServer = true
+		}
+		text = l.human
+	}
+	text = readable(text)
+	if found := eachTold(logged(text), f); len(found) > 0 {
+		return found
+	}
+	whole := one(text, f)
+	if !f.of(text).FromServer {
+		return []Finding{whole}
+	}
+	f.FromServer = true
+	sections := bySection(withoutOriginal(text[:min(len(text), maxBounce)]))
+	switch len(sections) {
+	case 0:
+	case 1:
+		if whole.Recipient == "" && whole.Cause != "" {
+			whole.Recipient = sections[0].recipient
+		}
+	default:
+		if found := eachTold(sections, f); len(found) > 1 {
+			return found
+		}
+	}
+	return []Finding{whole}
+}
+
+// eachTold explains what is told of each recipient; those who got the mail are
+// passed over. Nobody is left where all did.
+func eachTold(all []told, f Facts) []Finding {
+	var found []Finding
+	for _, t := range all {
+		if t.done {
+			continue
+		}
+		of := f
+		of.Recipient = t.recipient
+		if t.stage != "" {
+			of.Stage = t.stage
+		}
+		var x Finding
+		if t.cause != "" {
+			of.FromServer = true
+			x = Known(t.cause, of, t.said)
+		} else {
+			x = one(t.said, of)
+		}
+		if x.Cause == "" {
+			continue
+		}
+		x.Recipient = t.recipient
+		found = append(found, x)
+	}
+	if len(found) == 0 && len(all) > 0 && !slices.ContainsFunc(all, func(t told) bool { return !t.done }) {
+		return []Finding{none()}
+	}
+	return found
 }
 
 // report explains a report in the form of RFC 3464; nil for any other text.
@@ -45,6 +107,9 @@ func report(text string, f Facts) []Finding {
 	if f.Stage == "" {
 		f.Stage = evidence.StageBounce
 	}
+	if l := readLetter(text); l != nil {
+		r.Human = l.human
+	}
 	var found []Finding
 	for i := range r.Recipients {
 		x := &r.Recipients[i]
@@ -62,6 +127,11 @@ func reported(r *dsn.Report, x *dsn.Recipient, f Facts) Finding {
 	if f.Host == "" {
 		f.Host = x.RemoteMTA
 	}
+	if _, ok := cause.Lookup(cause.ID(x.CauseID)); ok { // ours
+		best := Known(cause.ID(x.CauseID), f, x.Diagnostic)
+		best.Recipient = x.Final
+		return best
+	}
 	said := x.Diagnostic
 	if !x.Status.IsZero() {
 		said += "\n(" + x.Status.String() + ")"
@@ -69,7 +139,16 @@ func reported(r *dsn.Report, x *dsn.Recipient, f Facts) Finding {
 	best := one(said, f)
 	if best.Cause == "" || best.Confidence == Possible {
 		// The words for people say more than the codes at some servers.
-		if human := one(r.Human, f); human.Cause != "" && human.Confidence != Possible {
+		words := r.Human
+		if len(r.Recipients) > 1 {
+			words = ""
+			for _, t := range bySection(r.Human) {
+				if strings.EqualFold(t.recipient, x.Final) {
+					words = t.said
+				}
+			}
+		}
+		if human := one(readable(words), f); human.Cause != "" && human.Confidence != Possible {
 			best = human
 		}
 	}
@@ -79,12 +158,14 @@ func reported(r *dsn.Report, x *dsn.Recipient, f Facts) Finding {
 
 // one explains a text as one failure.
 func one(text string, f Facts) Finding {
-	text = readable(text)
 	f = f.of(text)
 	if len(text) > maxBounce {
 		text = text[:maxBounce]
 	}
 	text = withoutOriginal(text)
+	if successful(text) || f.Stage == "" && anAccess.MatchString(text) {
+		return none()
+	}
 	var passages []*passage
 	for _, r := range replies(text, maxReplies) {
 		passages = append(passages, newPassage(r))
@@ -93,20 +174,11 @@ func one(text string, f Facts) Finding {
 	if len(passages) != 1 || len(passages[0].shown) < len(strings.TrimSpace(text)) {
 		passages = append(passages, whole)
 	}
-	return judge(passages, whole, f)
-}
-
-// readable takes out what copying adds: escape sequences of terminals, quote
-// marks before each line, line ends of another system.
-func readable(s string) string {
-	if strings.IndexByte(s, 0x1b) >= 0 {
-		s = aColour.ReplaceAllString(s, "")
+	x := judge(passages, whole, f)
+	if x.Cause != "" && (!x.believable(f, aboutOf(whole)) || !x.troubled(whole)) {
+		return none()
 	}
-	s = strings.ReplaceAll(s, "\r\n", "\n")
-	if strings.HasPrefix(s, "> ") {
-		s = strings.ReplaceAll(s[2:], "\n> ", "\n")
-	}
-	return s
+	return x
 }
 
 // withoutOriginal cuts a bounce off where the returned message begins: what it

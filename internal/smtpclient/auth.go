@@ -31,15 +31,37 @@ var (
 // MechanismError is a server with which we have no SASL mechanism in common.
 type MechanismError struct {
 	Offered []string
+	Known   []string // what we could have used
 }
 
 // Error lists what the server offers.
 func (e *MechanismError) Error() string {
-	return "the server offers only " + strings.Join(e.Offered, ", ") + " for the login, and we know PLAIN and LOGIN"
+	return "the server offers only " + strings.Join(e.Offered, ", ") + " for the login, and we can use " + strings.Join(e.Known, ", ")
 }
 
+// Credentials are who logs in, and with what.
+type Credentials struct {
+	User      string
+	Password  string
+	Token     string // an OAuth access token; with it only XOAUTH2 and OAUTHBEARER are used
+	Mechanism string // the one SASL mechanism to use; "": the best that both sides know
+}
+
+// Login logs in on an open conversation that was opened without a user. The
+// connection stays open where the server has refused. RFC 4954.
+func (c *Client) Login(ctx context.Context, cred Credentials) *evidence.Error {
+	if !c.Alive() {
+		return c.local(evidence.StageAuth, evidence.ScopeConnection, noReply, ErrClosed)
+	}
+	defer c.watch(ctx)()
+	return c.auth(ctx, cred)
+}
+
+// Mechanism returns the SASL mechanism that the last login used, or "".
+func (c *Client) Mechanism() string { return c.mechanism }
+
 // auth logs in by the best mechanism that both sides know. RFC 4954.
-func (c *Client) auth(ctx context.Context) *evidence.Error {
+func (c *Client) auth(ctx context.Context, cred Credentials) *evidence.Error {
 	began := time.Now()
 	defer c.step(evidence.StageAuth, began)
 	switch {
@@ -49,15 +71,21 @@ func (c *Client) auth(ctx context.Context) *evidence.Error {
 		return c.local(evidence.StageAuth, evidence.ScopeRoute, noReply, ErrAuthClearText)
 	}
 	var last *evidence.Error
-	for _, mechanism := range []sasl.Client{sasl.NewPlainClient("", c.o.User, c.o.Password), &login{user: c.o.User, password: c.o.Password}} {
+	mechanisms := cred.mechanisms()
+	for _, mechanism := range mechanisms {
 		name, initial, err := mechanism.Start()
 		if err != nil || !c.ext.offers(name) {
 			continue
 		}
-		r, failure := c.exchange(ctx, mechanism, name, initial)
+		c.mechanism, c.password = name, cred.Password
+		r, said, failure := c.exchange(ctx, mechanism, name, initial)
 		switch {
 		case failure != nil:
 			return failure
+		case r.Code/100 != 2 && said != "":
+			refused := c.refused(evidence.StageAuth, evidence.ScopeRoute, r)
+			refused.Err = &ChallengeError{Text: said}
+			return refused
 		case r.Code == 235:
 			return nil
 		case r.Code == 504, r.Code == 502: // offered and not known after all; the next one may be
@@ -71,13 +99,14 @@ func (c *Client) auth(ctx context.Context) *evidence.Error {
 	if last != nil {
 		return last
 	}
-	return c.local(evidence.StageAuth, evidence.ScopeRoute, noReply, &MechanismError{Offered: c.ext.Auth})
+	return c.local(evidence.StageAuth, evidence.ScopeRoute, noReply, &MechanismError{Offered: c.ext.Auth, Known: names(mechanisms)})
 }
 
 // exchange makes one login and returns the reply that ended it. The credentials
 // are not recorded, nor where the server repeats them.
-func (c *Client) exchange(ctx context.Context, mechanism sasl.Client, name string, initial []byte) (smtp.Reply, *evidence.Error) {
-	defer func() { c.secrets = nil }()
+func (c *Client) exchange(ctx context.Context, mechanism sasl.Client, name string, initial []byte) (smtp.Reply, string, *evidence.Error) {
+	defer func() { c.secrets, c.password = nil, "" }()
+	said := ""
 	line, shown := "AUTH "+name, "AUTH "+name
 	if initial != nil {
 		line, shown = line+" "+c.secret(initial), shown+" ***"
@@ -85,35 +114,41 @@ func (c *Client) exchange(ctx context.Context, mechanism sasl.Client, name strin
 	for range maxRounds {
 		c.queueSecret(line, shown)
 		if err := c.flush(ctx, c.o.Timeouts.Command); err != nil {
-			return noReply, c.network(evidence.StageAuth, evidence.ScopeConnection, err)
+			return noReply, "", c.network(evidence.StageAuth, evidence.ScopeConnection, err)
 		}
 		r, err := c.readReply(ctx, c.o.Timeouts.Command)
 		if err != nil {
-			return noReply, c.network(evidence.StageAuth, evidence.ScopeConnection, err)
+			return noReply, "", c.network(evidence.StageAuth, evidence.ScopeConnection, err)
 		}
 		if r.Code != 334 {
-			return c.cleanReply(r), nil
+			return c.cleanReply(r), said, nil
 		}
 		challenge, err := base64.StdEncoding.DecodeString(r.Text())
 		if err != nil {
 			return c.cancelAuth(ctx, fmt.Errorf("the challenge is not base64: %q", evidence.Clip(evidence.Printable(c.cleanReply(r).Text()), maxGarbage)))
 		}
+		if _, token := mechanism.(bearer); token { // the reason of a refusal; RFC 7628 §3.2.3
+			said = evidence.Clip(evidence.Printable(string(c.withoutSecret(challenge))), maxGarbage)
+		}
 		response, err := mechanism.Next(challenge)
 		if err != nil {
 			return c.cancelAuth(ctx, fmt.Errorf("the server goes on where %s ends", name))
 		}
-		line, shown = c.secret(response), "***"
+		line, shown = "", "***"
+		if len(response) > 0 {
+			line = c.secret(response)
+		}
 	}
 	return c.cancelAuth(ctx, errors.New("challenges without end"))
 }
 
 // cancelAuth ends a login that makes no sense. RFC 4954 §4.
-func (c *Client) cancelAuth(ctx context.Context, why error) (smtp.Reply, *evidence.Error) {
+func (c *Client) cancelAuth(ctx context.Context, why error) (smtp.Reply, string, *evidence.Error) {
 	c.queue([]byte("*"))
 	if c.flush(ctx, c.o.Timeouts.Leaving) == nil {
 		c.readReply(ctx, c.o.Timeouts.Leaving)
 	}
-	return noReply, c.network(evidence.StageAuth, evidence.ScopeHost, why)
+	return noReply, "", c.network(evidence.StageAuth, evidence.ScopeHost, why)
 }
 
 // secret returns a response in wire form and has it kept out of the record.
@@ -123,8 +158,8 @@ func (c *Client) secret(response []byte) string {
 		return "=" // RFC 4954 §4: an empty initial response
 	}
 	c.secrets = append(c.secrets, s)
-	if len(c.o.Password) >= minHidden && len(c.secrets) == 1 {
-		c.secrets = append(c.secrets, c.o.Password)
+	if len(c.password) >= minHidden && len(c.secrets) == 1 {
+		c.secrets = append(c.secrets, c.password)
 	}
 	return s
 }
@@ -135,27 +170,4 @@ func (c *Client) cleanReply(r smtp.Reply) smtp.Reply {
 		r.Lines[i] = string(c.withoutSecret([]byte(l)))
 	}
 	return r
-}
-
-// login is the client of the LOGIN mechanism. It answers the first question with
-// the user and the second with the password, whatever the words: servers word
-// them in many ways. draft-murchison-sasl-login-00.
-type login struct {
-	user, password string
-	asked          int
-}
-
-// Start begins without an initial response, which some servers do not take.
-func (l *login) Start() (string, []byte, error) { return "LOGIN", nil, nil }
-
-// Next answers one question.
-func (l *login) Next([]byte) ([]byte, error) {
-	l.asked++
-	switch l.asked {
-	case 1:
-		return []byte(l.user), nil
-	case 2:
-		return []byte(l.password), nil
-	}
-	return nil, sasl.ErrUnexpectedServerChallenge
 }

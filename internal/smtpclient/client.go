@@ -58,14 +58,16 @@ type Client struct {
 	dirty bool // a mail transaction may be open: RSET comes before the next MAIL
 	sent  int  // transactions on this connection
 
-	secrets []string // what must not be recorded; during AUTH only
-	began   time.Time
-	rec     recorder
-	address string // the address in use
-	dials   []evidence.Dial
-	tls     *evidence.TLS
-	greet   string
-	steps   []evidence.Step
+	secrets   []string // what must not be recorded; during AUTH only
+	password  string   // the same; during AUTH only
+	mechanism string   // that the last login used
+	began     time.Time
+	rec       recorder
+	address   string // the address in use
+	dials     []evidence.Dial
+	tls       *evidence.TLS
+	greet     string
+	steps     []evidence.Step
 }
 
 // New returns a conversation that has not begun.

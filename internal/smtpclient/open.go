@@ -83,7 +83,7 @@ func (c *Client) openAt(ctx context.Context, address string, policy Policy) *evi
 	if c.o.User == "" {
 		return nil
 	}
-	return c.auth(ctx)
+	return c.auth(ctx, Credentials{User: c.o.User, Password: c.o.Password})
 }
 
 // clearTextMayDo reports whether a failure was one of STARTTLS itself.
@@ -167,13 +167,18 @@ func (c *Client) greeting(ctx context.Context) *evidence.Error {
 func (c *Client) hello(ctx context.Context) *evidence.Error {
 	began := time.Now()
 	defer c.step(evidence.StageEHLO, began)
+	var refusal smtp.Reply // of EHLO
 	for _, verb := range []string{"EHLO ", "HELO "} {
 		c.queue(append([]byte(verb), c.o.Hostname...))
-		if err := c.flush(ctx, c.o.Timeouts.Command); err != nil {
-			return c.network(evidence.StageEHLO, evidence.ScopeHost, err)
+		err := c.flush(ctx, c.o.Timeouts.Command)
+		var r smtp.Reply
+		if err == nil {
+			r, err = c.readReply(ctx, c.o.Timeouts.Command)
 		}
-		r, err := c.readReply(ctx, c.o.Timeouts.Command)
 		switch {
+		case err != nil && !refusal.IsZero() && !errors.Is(err, ErrGivenUp):
+			c.abort()
+			return c.refused(evidence.StageEHLO, evidence.ScopeHost, refusal) // it hung up after a reason, which says more
 		case err != nil:
 			return c.network(evidence.StageEHLO, evidence.ScopeHost, err)
 		case r.Code/100 == 2 && verb == "EHLO ":
@@ -185,6 +190,7 @@ func (c *Client) hello(ctx context.Context) *evidence.Error {
 		case !r.Permanent() || verb == "HELO ":
 			return c.refused(evidence.StageEHLO, evidence.ScopeHost, r)
 		}
+		refusal = r
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ func (t *Tree) StartExim(ctx context.Context, o ServerOptions) (_ *Server, err e
 	if err != nil {
 		return nil, err
 	}
+	s.silent = o.Silent
 	return s.start(ctx, c)
 }
 

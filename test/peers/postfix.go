@@ -22,6 +22,7 @@ type ServerOptions struct {
 	User, Password string   // both set: mail only after AUTH
 	NoPipelining   bool     // do not offer PIPELINING
 	No8BitMIME     bool     // do not offer 8BITMIME
+	Silent         bool     // it does not greet in plain text, or not at once: listening is enough
 	Settings       []string // more lines of the main configuration; the last wins in Postfix
 }
 
@@ -33,6 +34,7 @@ type Server struct {
 	dir     string
 	log     string // path of its log
 	close   func() // of what belongs to it; may be nil
+	silent  bool   // it is ready when it listens
 	lastLog string // what Log returned when it stopped
 }
 
@@ -119,6 +121,7 @@ func (t *Tree) StartPostfix(ctx context.Context, o ServerOptions) (_ *Server, er
 	args := append(slices.Clone(prefix), filepath.Join(t.root, "usr/lib/postfix/sbin/master"), "-c", filepath.Join(dir, "etc"), "-d")
 	c := exec.Command(args[0], args[1:]...)
 	c.Env = append(t.environment(), "MAIL_CONFIG="+filepath.Join(dir, "etc"))
+	s.silent = o.Silent
 	return s.start(ctx, c)
 }
 
@@ -131,7 +134,11 @@ func (s *Server) start(ctx context.Context, c *exec.Cmd) (*Server, error) {
 	s.Process = p
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := p.awaitGreeting(ctx, s.Address); err != nil {
+	ready := greeted
+	if s.silent {
+		ready = listening
+	}
+	if err := p.await(ctx, s.Address, ready); err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("start %s: %w; its log: %s", s.name, err, s.Log())
 	}

@@ -77,13 +77,13 @@ func Group(id int) []int {
 	return pids
 }
 
-// awaitGreeting returns when a server greets with 220 at address, with an error
-// when the program has ended or ctx has.
-func (p *Process) awaitGreeting(ctx context.Context, address string) error {
+// await returns when ready says that a server is at address, with an error when
+// the program has ended or ctx has.
+func (p *Process) await(ctx context.Context, address string, ready func(string) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := greeted(address)
+		err := ready(address)
 		if err == nil {
 			return nil
 		}
@@ -92,11 +92,21 @@ func (p *Process) awaitGreeting(ctx context.Context, address string) error {
 		case <-p.ended:
 			return errors.New("it ended by itself")
 		case <-ctx.Done():
-			return fmt.Errorf("no greeting: %w", err)
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
 
+// listening reports by nil that somebody takes connections at address.
+func listening(address string) error {
+	c, err := net.DialTimeout("tcp", address, 2*time.Second)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// greeted reports by nil that an SMTP server greets at address.
 func greeted(address string) error {
 	c, err := net.DialTimeout("tcp", address, 2*time.Second)
 	if err != nil {

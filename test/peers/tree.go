@@ -28,7 +28,9 @@ func (e *UnavailableError) Error() string { return e.What + " is not available: 
 
 // Tree is the directory of unpacked packages.
 type Tree struct {
-	root string
+	root     string
+	packages []string // what it must have, without the libraries that they need
+	programs []string // whose libraries must all be there
 }
 
 // How long fetching may take in all, on a slow line too. Whoever waits for the
@@ -39,6 +41,11 @@ const fetchLimit = 5 * time.Minute
 // first where needed. Errors are *UnavailableError for a machine that cannot have
 // one, and others for a fetch that failed.
 func Open(ctx context.Context) (*Tree, error) {
+	return open(ctx, "tree", wantedPackages(), []string{"usr/sbin/exim4", "usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/bin/msmtp", "usr/bin/curl"})
+}
+
+// open returns the tree called name.
+func open(ctx context.Context, name string, packages, programs []string) (*Tree, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	cache, err := cacheDirectory()
@@ -58,19 +65,18 @@ func Open(ctx context.Context) (*Tree, error) {
 		return nil, err
 	}
 	defer unlock()
-	t := &Tree{root: filepath.Join(cache, "tree")}
-	wanted := wantedPackages()
-	if t.has(wanted) {
+	t := &Tree{root: filepath.Join(cache, name), packages: packages, programs: programs}
+	if t.complete() {
 		return t, nil
 	}
 	a := &apt{cache: cache}
-	if err := a.unpack(ctx, t.root, wanted); err != nil {
+	if err := a.unpack(ctx, t.root, packages); err != nil {
 		return nil, fmt.Errorf("fetch peers: %w", err)
 	}
 	if missing := t.missingLibraries(); len(missing) > 0 {
 		return nil, fmt.Errorf("fetch peers: no package has %s", strings.Join(missing, ", "))
 	}
-	return t, os.WriteFile(t.stamp(), []byte(strings.Join(wanted, "\n")+"\n"), 0o644)
+	return t, os.WriteFile(t.stamp(), []byte(strings.Join(packages, "\n")+"\n"), 0o644)
 }
 
 // Need returns the tree. Where there cannot be one the test is skipped, or fails
@@ -184,14 +190,14 @@ func wantedPackages() []string {
 
 func (t *Tree) stamp() string { return filepath.Join(t.root, ".complete") }
 
-// has reports whether the tree is complete, with all of wanted, on this machine.
-func (t *Tree) has(wanted []string) bool {
+// complete reports whether the tree is there, with all that this machine needs.
+func (t *Tree) complete() bool {
 	b, err := os.ReadFile(t.stamp())
 	if err != nil {
 		return false
 	}
 	have := strings.Fields(string(b))
-	for _, w := range wanted {
+	for _, w := range t.packages {
 		if !slices.Contains(have, w) {
 			return false
 		}
@@ -202,7 +208,7 @@ func (t *Tree) has(wanted []string) bool {
 // missingLibraries returns the shared libraries that neither machine nor tree has.
 func (t *Tree) missingLibraries() []string {
 	var missing []string
-	for _, p := range []string{"usr/sbin/exim4", "usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/bin/msmtp", "usr/bin/curl"} {
+	for _, p := range t.programs {
 		path := filepath.Join(t.root, p)
 		if _, err := os.Stat(path); err != nil {
 			continue
@@ -224,7 +230,7 @@ func (t *Tree) missingLibraries() []string {
 
 // libraryPath returns the directories with the tree's shared libraries.
 func (t *Tree) libraryPath() string {
-	dirs := []string{filepath.Join(t.root, "usr/lib/postfix")}
+	dirs := []string{filepath.Join(t.root, "usr/lib/postfix"), filepath.Join(t.root, "usr/lib/dovecot")}
 	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
 		found, _ := filepath.Glob(filepath.Join(t.root, pattern)) // the pattern is well formed
 		dirs = append(dirs, found...)

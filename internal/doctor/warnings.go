@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"time"
+
+	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/resolver"
+)
+
+const (
+	slowGreeting = 5 * time.Second     // what impatient clients wait for
+	endsSoon     = 14 * 24 * time.Hour // certificates that renew themselves do so 30 days before
+)
+
+// warnings returns what does not stop this mail and will stop other mail, or soon.
+func (j *judge) warnings() []Finding {
+	list := []Finding{}
+	warn := func(x *Finding, title string) {
+		if title != "" {
+			x.Title = title
+		}
+		x.RuledOut = []string{}
+		list = append(list, *x)
+	}
+	if t := j.effective(); t != nil {
+		if s := greetingTime(t); s > slowGreeting {
+			warn(j.find("net.slow-greeting", explain.Certain, fmt.Sprintf("the greeting came after %s", inWords(s))), "")
+		}
+		if t.Verified && len(t.Chain) > 0 {
+			if left := t.Chain[0].NotAfter.Sub(j.q.now()); left < endsSoon && left > 0 {
+				warn(j.find("tls.certificate-expired", explain.Certain, fmt.Sprintf("it ends on %s, in %s", day(t.Chain[0].NotAfter), inWords(left))),
+					fmt.Sprintf("The certificate of %s ends soon", t.Host))
+			}
+			if key, ok := t.Chain[0].PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
+				warn(j.find("tls.handshake-failed", explain.Likely, fmt.Sprintf("its RSA key has %d bits; many clients want 2048", key.N.BitLen())),
+					fmt.Sprintf("The key of %s is weak", t.Host))
+			}
+		}
+		if t.NoTLS && t.well() && !t.Masked && j.tls() == nil {
+			warn(j.find("tls.starttls-not-offered", explain.Certain, "mail goes to this server in clear text"), "")
+		}
+		if t.Masked && t.well() && !t.NoTLS {
+			warn(j.find("net.smtp-inspection", explain.Likely, "something on the way overwrites what the server says: "+overwritten(t)), "")
+		}
+	}
+	return append(list, j.domainWarnings()...)
+}
+
+// greetingTime returns how long the server took to greet.
+func greetingTime(t *Talk) time.Duration {
+	for _, s := range t.Record.Steps {
+		if s.Stage == evidence.StageGreeting && t.Record.Greeting != "" {
+			return s.Took
+		}
+	}
+	return 0
+}
+
+// domainWarnings are about what the domains of sender and recipient publish.
+func (j *judge) domainWarnings() []Finding {
+	d := j.f.Domain
+	if d == nil || !d.Checked {
+		return nil
+	}
+	var list []Finding
+	warn := func(title, seen, do string) {
+		x := j.find("policy.unauthenticated", explain.Certain, seen)
+		x.Subject, x.Title, x.Do, x.RuledOut = d.Name, title, []string{do}, []string{}
+		list = append(list, *x)
+	}
+	if d.SPF != nil && len(d.SPF) == 0 {
+		warn("The domain "+d.Name+" has no SPF record", "no TXT record of "+d.Name+" begins with v=spf1",
+			"Publish an SPF record that names the servers that send for "+d.Name+".")
+	}
+	if len(d.SPF) > 1 {
+		warn("The domain "+d.Name+" has more than one SPF record", fmt.Sprintf("%d TXT records begin with v=spf1; receivers then count none (RFC 7208 §4.5)", len(d.SPF)),
+			"Make one record of them.")
+	}
+	if d.DMARC != nil && len(d.DMARC) == 0 {
+		warn("The domain "+d.Name+" has no DMARC record", "no TXT record of _dmarc."+d.Name+" begins with v=DMARC1",
+			"Publish a DMARC record, at first with p=none, at _dmarc."+d.Name+".")
+	}
+	for selector, there := range d.DKIM {
+		if !there {
+			warn("The domain "+d.Name+" has no DKIM key for the selector "+selector, "no TXT record at "+selector+"._domainkey."+d.Name,
+				"Publish the key, or sign with a selector that has one.")
+		}
+	}
+	if d.ToKind == resolver.KindNullMX {
+		x := j.find("recipient.null-mx", explain.Certain, d.ToName+" publishes a null MX")
+		x.Subject, x.RuledOut = d.ToName, []string{}
+		list = append(list, *x)
+	}
+	return list
+}

@@ -1,0 +1,141 @@
+package doctor
+
+import (
+	"testing"
+
+	"github.com/wellsent/wellsent/internal/cause"
+)
+
+// blockage is a rule of the router and what the doctor must say.
+type blockage struct {
+	name   string
+	target string // "": smtp://mail.world.test:587
+	rules  []string
+	more   []string // arguments
+	want   cause.ID
+	also   []cause.ID
+}
+
+const toTarget = "ip daddr " + target + " "
+
+var blockages = []blockage{
+	{name: "nothing in the way"},
+	{name: "port dropped everywhere", rules: []string{"tcp dport 587 drop"}, want: "net.port-blocked"},
+	{name: "port reset everywhere", rules: []string{"tcp dport 587 reject with tcp reset"}, want: "net.port-blocked"},
+	{name: "port prohibited everywhere", rules: []string{"tcp dport 587 reject with icmpx type admin-prohibited"}, want: "net.port-blocked"},
+	{name: "all mail ports dropped", rules: []string{"tcp dport { 25, 465, 587, 2525 } drop"}, want: "net.port-blocked"},
+	{name: "all mail ports reset", rules: []string{"tcp dport { 25, 465, 587, 2525 } reject with tcp reset"}, want: "net.port-blocked"},
+	{name: "465 dropped everywhere", target: "smtps://mail.world.test:465", more: []string{"--control", control1 + ":465", "--control", control2 + ":465"}, rules: []string{"tcp dport 465 drop"}, want: "net.port-blocked"},
+	{name: "port of this server dropped", rules: []string{toTarget + "tcp dport 587 drop"}, want: "service.wrong-port"},
+	{name: "port of this server reset", rules: []string{toTarget + "tcp dport 587 reject with tcp reset"}, want: "service.wrong-port"},
+	{name: "all ports of this server dropped", rules: []string{toTarget + "drop"}, want: "net.host-down"},
+	{name: "all ports of this server reset", rules: []string{toTarget + "meta l4proto tcp reject with tcp reset"}, want: "net.refused"},
+	{name: "this server prohibited", rules: []string{toTarget + "reject with icmpx type admin-prohibited"}, want: "net.unreachable", also: []cause.ID{"net.host-down"}},
+	{name: "a host that is not there", target: "smtp://dead.world.test:587", want: "net.unreachable", also: []cause.ID{"net.host-down"}},
+	{name: "a port that nobody serves", target: "smtp://mail.world.test:2525", more: []string{"--control", control1 + ":587"}, want: "service.wrong-port"},
+	{name: "the name server dropped", rules: []string{"ip daddr " + nameServed + " drop"}, want: "dns.resolver-unreachable"},
+	{name: "the name server prohibited", rules: []string{"ip daddr " + nameServed + " reject"}, want: "dns.resolver-unreachable"},
+	{name: "everything dropped, by address", target: "smtp://" + target + ":587", rules: []string{"drop"}, want: "net.offline"},
+	{name: "IPv6 dropped", target: "smtp://six.world.test:1587", rules: []string{"ip6 daddr fd12::/64 tcp dport 1587 drop"}, want: "net.ipv6-broken"},
+	{name: "IPv6 reset", target: "smtp://six.world.test:1587", rules: []string{"ip6 daddr fd12::/64 tcp dport 1587 reject with tcp reset"}, want: "net.ipv6-broken"},
+	{name: "IPv6 prohibited", target: "smtp://six.world.test:1587", rules: []string{"ip6 daddr fd12::/64 reject with icmpx type admin-prohibited"}, want: "net.ipv6-broken"},
+	{name: "nobody listens on IPv6", target: "smtp://six.world.test:1587", want: "net.ipv6-broken"},
+}
+
+func TestNetworks_Blocked(t *testing.T) {
+	t.Parallel()
+	worlds := pool(t, 5)
+	t.Run("cases", func(t *testing.T) {
+		for _, b := range blockages {
+			t.Run(b.name, func(t *testing.T) {
+				t.Parallel()
+				w := <-worlds
+				defer func() { worlds <- w }()
+				w.firewall(t, b.rules...)
+				at := b.target
+				if at == "" {
+					at = "smtp://mail.world.test:587"
+				}
+				k := w.question(t, b.name, at, b.more...)
+				k.want, k.also = b.want, b.also
+				ask(t, k)
+			})
+		}
+	})
+}
+
+// TestNetworks_Offline: the client has no network, or none beyond its own.
+func TestNetworks_Offline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.standard(t)
+	for _, c := range []struct {
+		name      string
+		cut, mend []string // of ip
+		also      []cause.ID
+	}{
+		{"the cable is out", []string{w.router, "link", "set", "down11", "down"}, []string{w.router, "link", "set", "down11", "up"}, nil},
+		{"there is no route", []string{w.client, "route", "del", "default"}, []string{w.client, "route", "add", "default", "via", "10.11.0.1"}, []cause.ID{"net.unreachable"}},
+		{"the interface is down", []string{w.client, "link", "set", "wire", "down"}, nil, nil},
+	} {
+		w.ip(t, c.cut[0], c.cut[1:]...)
+		k := w.question(t, c.name, "smtp://"+target+":587")
+		k.want, k.also = "net.offline", c.also
+		ask(t, k)
+		k = w.question(t, c.name+", by name", "smtp://mail.world.test:587")
+		k.want, k.also = "net.offline", append(c.also, "dns.resolver-unreachable")
+		ask(t, k)
+		if c.mend != nil {
+			w.ip(t, c.mend[0], c.mend[1:]...)
+		}
+	}
+}
+
+// TestNetworks_SmallPacketsOnly: what is larger than 576 octets vanishes.
+func TestNetworks_SmallPacketsOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.standard(t)
+	// Segments leave as they are sent; else the rule would see joined ones.
+	w.ip(t, w.client, "link", "set", "wire", "gso_max_segs", "1")
+	w.ip(t, w.servers, "link", "set", "wire", "gso_max_segs", "1")
+	w.firewall(t, "ip protocol tcp meta length > 576 drop")
+	for name, args := range map[string][]string{
+		"MTU black hole, STARTTLS":    {"smtp://mail.world.test:587"},
+		"MTU black hole, TLS at once": {"smtps://mail.world.test:465"},
+	} {
+		k := w.question(t, name, args[0])
+		k.want = "net.mtu-black-hole"
+		ask(t, k)
+	}
+}
+
+// TestNetworks_CaptivePortal: a login page stands between.
+func TestNetworks_CaptivePortal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.standard(t)
+	w.firewall(t, "ip daddr "+nameServed+" accept", "tcp dport { 25, 465, 587, 2525, 443 } drop")
+	k := w.question(t, "a network with a login page", "smtp://mail.world.test:587")
+	k.want, k.also = "net.captive-portal", []cause.ID{"net.offline", "net.port-blocked"} // known hosts answer on no port
+	ask(t, k)
+}
+
+// TestNetworks_Inspected: the router passes mail through something that masks
+// STARTTLS.
+func TestNetworks_Inspected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.standard(t)
+	w.serve(t, "net.smtp-inspection", control1+":5870", "mail.world.test")
+	w.rules(t, `table ip world {
+ chain prerouting {
+  type nat hook prerouting priority dstnat;
+  tcp dport 587 dnat to `+control1+`:5870
+ }
+}
+`)
+	k := w.question(t, "mail goes through an inspecting firewall", "smtp://mail.world.test:587")
+	k.want = "net.smtp-inspection"
+	ask(t, k)
+}
