@@ -246,16 +246,18 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := d.accounts.SetConfigured(cfg.Users); err != nil {
-		return err
-	}
-	d.routes.Store(routes)
-	d.submission.SetSettings(settings(cfg))
+	// Each of these changes nothing when it fails; the certificates first, for they
+	// are read again by themselves anyway.
 	if d.certs != nil {
 		if err := d.certs.Reload(); err != nil {
 			return err
 		}
 	}
+	if err := d.accounts.SetConfigured(cfg.Users); err != nil {
+		return err
+	}
+	d.routes.Store(routes)
+	d.submission.SetSettings(settings(cfg))
 	d.log.Info("configuration reloaded", "file", cfg.Path, "routes", len(routes.Routes))
 	return nil
 }
