@@ -54,5 +54,8 @@ func TestDispatch_MoreDestinationsThanWorkers(t *testing.T) {
 		if left := o.entries(); len(left) != 0 {
 			t.Errorf("%d of %d destinations were never served", len(left), n)
 		}
+		if records, err := o.store.Lanes(t.Context()); err != nil || len(records) != 0 {
+			t.Errorf("%d records of lanes that are well, %v", len(records), err)
+		}
 	})
 }

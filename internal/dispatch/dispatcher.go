@@ -92,13 +92,20 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.restoreLanes(ctx); err != nil {
 		return err
 	}
-	heads, err := d.o.Store.Heads(ctx)
-	if err != nil {
-		return err
-	}
+	// Before the look at what is there: what comes during it starts workers by itself,
+	// and would be forgotten otherwise.
 	d.mu.Lock()
 	d.ctx = ctx
 	d.mu.Unlock()
+	heads, err := d.o.Store.Heads(ctx)
+	if err != nil {
+		d.mu.Lock()
+		d.ctx = nil
+		d.mu.Unlock()
+		cancel()
+		d.running.Wait()
+		return err
+	}
 	for _, h := range heads {
 		d.look(d.lane(h.Destination))
 	}
@@ -133,9 +140,16 @@ func (d *Dispatcher) restoreLanes(ctx context.Context) error {
 			d.log.Error("lane record passed over", "error", err)
 			continue
 		}
-		if d.lanes[l.name] == nil {
+		have := d.lanes[l.name]
+		if have == nil {
 			d.lanes[l.name] = l
+			continue
 		}
+		have.mu.Lock()
+		if have.health.State == laneOpen && have.health.Since.IsZero() { // mail came for it before we did
+			have.health = l.health
+		}
+		have.mu.Unlock()
 	}
 	return nil
 }

@@ -169,14 +169,18 @@ func (l *lane) spendLocked(now time.Time, r *route.Route, recipients int) {
 	if l.health.State == laneSlow {
 		l.health.Next = now.Add(l.health.Gap)
 	}
-	l.health.Sent += recipients
+	if r.Pace.RecipientsPerDay > 0 {
+		l.health.Sent += recipients
+	}
 }
 
 // wentWellLocked notes a conversation that worked, and whether it delivered
 // something; it reports whether the lane's record is to be written.
 func (l *lane) wentWellLocked(now time.Time, r *route.Route, delivered bool) (changed bool) {
 	h := &l.health
-	if delivered && h.Proven != settings(r) {
+	// Of exchangers nothing is asked that needs it, and there are very many: a record
+	// for each would be a synced write for each.
+	if delivered && !r.IsMX() && h.Proven != settings(r) {
 		h.Proven, changed = settings(r), true
 	}
 	switch h.State {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/deliver"
 	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
@@ -167,17 +168,19 @@ const minLook = 100 * time.Millisecond
 // worker is to end.
 func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	began := time.Now()
-	kept := true // the claim is still ours
+	kept, whole := true, m // the claim is still ours
 	defer func() {
 		if kept {
-			w.d.o.Store.Release(m) // a panic, or we are stopping: it stays due
+			w.d.o.Store.Release(whole) // a panic, or we are stopping: it stays due
 		}
 	}()
 	result := w.conv.Send(ctx, &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
 		return w.d.o.Store.Body(ctx, m.ID)
 	}})
-	if ctx.Err() != nil && !result.Attempted {
-		return false // we are stopping; nothing was said about it
+	if ctx.Err() != nil {
+		if m, result = answered(m, result); m == nil {
+			return false // we are stopping, and nothing was said about it
+		}
 	}
 	s := w.d.judge(w.l, w.route, m, result, began)
 	// The outcome is written even while stopping: a delivery that is forgotten is
@@ -199,6 +202,36 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 // maxUnrouted is how many messages without a route one look at a lane passes over
 // to find those that have one.
 const maxUnrouted = 1000
+
+// answered returns m and result without the recipients that we gave up ourselves
+// because we are stopping: that is no attempt, and no fault of the next hop. Nil
+// when none is left. What is left out is due again with the store's next opening.
+func answered(m *spool.Message, result *deliver.Result) (*spool.Message, *deliver.Result) {
+	if !result.Attempted {
+		return nil, nil
+	}
+	some, res := *m, *result
+	some.Recipients, res.Outcomes = nil, nil
+	for i := range result.Outcomes {
+		o := &result.Outcomes[i]
+		if o.Status == deliver.Deferred && o.Err != nil && errors.Is(o.Err, smtpclient.ErrGivenUp) {
+			continue
+		}
+		res.Outcomes = append(res.Outcomes, *o)
+		for _, x := range m.Recipients {
+			if x.Index == o.Index {
+				some.Recipients = append(some.Recipients, x)
+			}
+		}
+	}
+	if len(some.Recipients) == 0 {
+		return nil, nil
+	}
+	if res.Trouble != nil && errors.Is(res.Trouble, smtpclient.ErrGivenUp) {
+		res.Trouble = nil
+	}
+	return &some, &res
+}
 
 // rekey moves what is queued under a name that the present routes do not have.
 // What no route takes stays, and the lane is paused for it.
