@@ -35,6 +35,7 @@ type doctorFlags struct {
 	html                                          string
 	markdown                                      bool
 	configOf, client, helo                        string
+	web                                           bool
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -81,11 +82,15 @@ It exits with 0 when all works, 1 when something was found, 3 when it cannot tel
 	g.StringVar(&f.client, "for", "", "show the steps in this `PROGRAM`: "+strings.Join(doctor.Clients(), ", "))
 	g.StringVar(&f.html, "html", "", "write the report as one HTML page to `FILE`")
 	g.BoolVar(&f.markdown, "markdown", false, "print the report as Markdown, for a ticket")
+	g.BoolVar(&f.web, "web", false, "ask the three questions on a page in your browser, on this machine only")
 	return c
 }
 
 // doctor answers one question.
 func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
+	if f.web {
+		return a.doctorWeb(c, words, f)
+	}
 	q, err := a.doctorQuestion(c, words, f)
 	if err != nil {
 		return err

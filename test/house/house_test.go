@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
 	{"dispatch"},
-	{"httpapi", "config"},
+	{"httpapi", "webui", "config"},
 	{"daemon"},
 	{"demo"},
 	{"cli"},
