@@ -95,7 +95,7 @@ func (x *Finding) believable(f Facts, a about) bool {
 	case family == "net", family == "dns", family == "tls":
 		return !a.other
 	}
-	return strings.HasPrefix(string(x.Cause), "service.wrong-protocol-") && !strings.HasSuffix(string(x.Cause), "http")
+	return !a.other && strings.HasPrefix(string(x.Cause), "service.wrong-protocol-") && !strings.HasSuffix(string(x.Cause), "http")
 }
 
 var (
