@@ -27,10 +27,7 @@ func (a *app) doctorWeb(c *cobra.Command, words []string, f *doctorFlags) error 
 	if err := checkDoctorFlags(c, words, f, base); err != nil {
 		return err
 	}
-	var err error
-	if base.State, err = a.stateDir(); err != nil {
-		return err
-	}
+	base.State = a.stateDir()
 	if err := doctorNetwork(c, f, base); err != nil {
 		return err
 	}
