@@ -4,7 +4,7 @@ GO       ?= go
 STATIC   := $(GO) tool staticcheck
 PACKAGES := ./...
 
-.PHONY: help build test check unit interop doctor-matrix race bench fuzz soak docs clean
+.PHONY: help build test check unit interop doctor-matrix race bench fuzz soak docs explain-report clean
 
 help:
 	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench    end to end beside Postfix, in one run"
 	@echo "make fuzz     every fuzz target for FUZZTIME (default 20s) each"
 	@echo "make docs     docs/causes from the catalogue of causes"
+	@echo "make explain-report  how well the labelled failures are named; WELLSENT_CORPUS=FILE adds a corpus"
 	@echo "make clean    remove what was built; the cache of unpacked peers stays"
 
 build:
@@ -52,6 +53,11 @@ fuzz:
 
 docs:
 	$(GO) generate ./internal/cause
+
+explain-report:
+	@mkdir -p bin
+	@WELLSENT_EXPLAIN_REPORT=$(CURDIR)/bin/explain-report.txt $(GO) test -count=1 -run '^TestReport$$' ./internal/explain > /dev/null
+	@cat bin/explain-report.txt
 
 clean:
 	rm -rf bin

@@ -18,8 +18,8 @@ import (
 // What bounds a file.
 const (
 	maxFile    = 256 << 10 // bytes; real ones have 2 KiB
-	maxServers = 32        //
-	maxUser    = 320       // bytes: the longest address. RFC 5321 §4.5.3.1
+	maxServers = 32
+	maxUser    = 320 // bytes: the longest address. RFC 5321 §4.5.3.1
 )
 
 // Errors of files.

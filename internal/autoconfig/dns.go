@@ -27,6 +27,10 @@ func (f *finder) exchangers(ctx context.Context) ([]resolver.MX, error) {
 	return f.mx.hosts, f.mx.err
 }
 
+// absent reports whether the domain is known not to exist. Then nothing below it
+// does. RFC 8020.
+func (f *finder) absent() bool { return resolver.KindOf(f.mx.err) == resolver.KindNoName }
+
 // trustDNS is the trust in a DNS answer.
 func trustDNS(authenticated bool) Trust {
 	if authenticated {
@@ -55,7 +59,27 @@ func (f *finder) byMX(ctx context.Context) answer {
 	}
 	s := ofProvider(p, f.address)
 	s.Source, s.Trust = FromProviderMX, trustDNS(hosts[0].Authenticated)
+	if len(s.Outgoing) == 0 {
+		s.Outgoing = ofCustomer(p, names, f.address)
+	}
 	return answer{settings: []Settings{s}, provider: p, tried: tried}
+}
+
+// ofCustomer returns the servers of a provider that gives each customer one of
+// their own, which is the MX host at the same time.
+func ofCustomer(p *provider.Provider, names []string, address string) []Outgoing {
+	var servers []Outgoing
+	for _, name := range names {
+		for _, use := range provider.ByHost(name) {
+			if use.Provider != p || use.Role != provider.RoleOutgoing {
+				continue
+			}
+			for _, server := range use.Servers {
+				servers = append(servers, Outgoing{Server: server, User: p.User.Fill(address), Logins: p.Logins})
+			}
+		}
+	}
+	return servers
 }
 
 // byMXFile asks for the files of the MX host's domains: the host without its first
@@ -118,9 +142,9 @@ var (
 func (f *finder) bySRV(ctx context.Context) answer {
 	var all answer
 	s := Settings{Source: FromSRV, Where: "SRV of " + f.domain, Trust: TrustDNSSEC}
-	for _, service := range outgoingServices { // implicit TLS is preferred. RFC 8314 §3.3
-		for _, srv := range f.service(ctx, service.name, &all) {
-			security := service.security
+	for i, found := range f.services(ctx, &all, outgoingServices[0].name, outgoingServices[1].name) {
+		for _, srv := range found { // those of implicit TLS come first. RFC 8314 §3.3
+			security := outgoingServices[i].security
 			if srv.Port == 465 {
 				security = provider.TLS // published under the other name by mistake
 			}
@@ -136,11 +160,11 @@ func (f *finder) bySRV(ctx context.Context) answer {
 	if len(s.Outgoing) == 0 {
 		return all
 	}
-	for _, service := range incomingServices {
-		for _, srv := range f.service(ctx, service.name, &all) {
+	for i, found := range f.services(ctx, &all, incomingServices[0].name, incomingServices[1].name, incomingServices[2].name) {
+		for _, srv := range found {
 			s.Incoming = append(s.Incoming, provider.Incoming{
-				Protocol: service.protocol,
-				Server:   provider.Server{Host: srv.Target, Port: int(srv.Port), Security: service.security},
+				Protocol: incomingServices[i].protocol,
+				Server:   provider.Server{Host: srv.Target, Port: int(srv.Port), Security: incomingServices[i].security},
 			})
 		}
 	}
@@ -149,16 +173,29 @@ func (f *finder) bySRV(ctx context.Context) answer {
 	return all
 }
 
-// service returns the servers of one service, and records that it was asked for.
-func (f *finder) service(ctx context.Context, name string, a *answer) []resolver.SRV {
-	start := time.Now()
-	found, err := f.Resolver.SRV(ctx, name+"."+f.domain)
-	if resolver.KindOf(err) == resolver.KindNotOffered {
-		a.notOffered = append(a.notOffered, name)
+// services asks for the servers of several services at once, and records in a
+// that they were asked for.
+func (f *finder) services(ctx context.Context, a *answer, names ...string) [][]resolver.SRV {
+	found := make([][]resolver.SRV, len(names))
+	tried := make([]Tried, len(names))
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() {
+			start := time.Now()
+			servers, err := f.Resolver.SRV(ctx, name+"."+f.domain)
+			tried[i] = took(FromSRV, name+"."+f.domain, start, err)
+			found[i] = slices.DeleteFunc(servers, func(s resolver.SRV) bool {
+				_, ok := hostName(s.Target)
+				return !ok
+			})
+		})
 	}
-	a.tried = append(a.tried, took(FromSRV, name+"."+f.domain, start, err))
-	return slices.DeleteFunc(found, func(s resolver.SRV) bool {
-		_, ok := hostName(s.Target)
-		return !ok
-	})
+	wait.Wait()
+	for i, t := range tried {
+		if resolver.KindOf(t.Err) == resolver.KindNotOffered {
+			a.notOffered = append(a.notOffered, names[i])
+		}
+	}
+	a.tried = append(a.tried, tried...)
+	return found
 }

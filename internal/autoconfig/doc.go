@@ -25,8 +25,8 @@
 //  8. guesses: the usual names and ports
 //
 // The sources of a step are asked at once. The first step that answers ends the
-// search, unless all answers are wanted; a guess is made only when there is no
-// answer. Settings are returned in the order of their sources.
+// search, unless all answers are wanted, and so does a domain that does not exist;
+// a guess is made only when there is no answer. Settings are returned in the order of their sources.
 //
 // # What leaves the machine
 //

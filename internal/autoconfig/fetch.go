@@ -19,8 +19,8 @@ import (
 // What bounds a fetch.
 const (
 	fetchTimeout = 10 * time.Second // for all hops of one URL; what mail programs wait
-	maxRedirects = 5                //
-	maxHeader    = 32 << 10         // bytes of an answer's header
+	maxRedirects = 5
+	maxHeader    = 32 << 10 // bytes of an answer's header
 )
 
 // Errors of fetches.

@@ -70,17 +70,23 @@ func Find(ctx context.Context, address string, o Options) (*Result, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if len(f.result.Settings) > 0 && !o.All {
+		if f.result.Absent = f.absent(); f.result.Absent || f.answered() && !o.All {
 			return f.result, nil
 		}
 	}
-	if _, ok := f.result.Best(); !ok && f.result.Provider == nil {
+	if !f.answered() {
 		f.run(ctx, f.byGuess)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
 	return f.result, nil
+}
+
+// answered reports whether a server is known, or that there is none for programs.
+func (f *finder) answered() bool {
+	_, ok := f.result.Best()
+	return ok || f.result.Provider != nil && !f.result.Provider.Works()
 }
 
 // finder is one search.

@@ -127,6 +127,27 @@ func TestFind_ProviderByMX(t *testing.T) {
 	}
 }
 
+// A hoster whose customers have a server each: the MX host is it.
+func TestFind_ServerOfACustomer(t *testing.T) {
+	w := newWorld(t, "example.org. IN MX 10 w0123456.kasserver.com.\n")
+	s, ok := w.find(t, w.options()).Best()
+	if !ok || s.Source != FromProviderMX || s.Outgoing[0].Server != (provider.Server{Host: "w0123456.kasserver.com", Port: 465, Security: provider.TLS}) || s.Outgoing[0].User != "ada@example.org" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A service that serves no mail programs is the answer: nobody is asked further.
+func TestFind_ServiceWithoutServers(t *testing.T) {
+	w := newWorld(t, "example.org. IN MX 10 mail.tutanota.de.\nsmtp.example.org. IN A 192.0.2.1\n")
+	r := w.find(t, w.options())
+	if _, ok := r.Best(); ok || r.Provider == nil || r.Provider.Works() {
+		t.Errorf("%+v", r)
+	}
+	if _, requests := w.traffic(); len(requests) > 0 {
+		t.Errorf("requests %q", requests)
+	}
+}
+
 const srvRecords = `
 _submissions._tcp.example.org. IN SRV 0 1 465 smtp.example.org.
 _submission._tcp.example.org.  IN SRV 5 1 587 backup.example.org.
@@ -445,6 +466,24 @@ func TestFind_GuessesAreProbed(t *testing.T) {
 	o.Probe = func(context.Context, provider.Server) error { return errors.New("nobody there") }
 	if r := w.find(t, o); len(r.Settings) > 0 || reasonOf(r, FromGuess, "") == "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Nothing is below a domain that does not exist.
+func TestFind_DomainDoesNotExist(t *testing.T) {
+	w := newWorld(t, "")
+	r, err := Find(ctxOf(t), "ada@nowhere.example", w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Absent || len(r.Settings) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if asked, requests := w.traffic(); len(asked) != 1 || len(requests) > 0 {
+		t.Errorf("asked %q, requested %q", asked, requests)
+	}
+	if w.find(t, w.options()).Absent {
+		t.Error("example.org does not exist")
 	}
 }
 

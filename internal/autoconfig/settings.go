@@ -83,6 +83,7 @@ type Result struct {
 	Domain     string             `json:"domain"` // A-labels
 	Settings   []Settings         `json:"settings"`
 	Misspelt   string             `json:"misspelt"`           // the domain that was probably meant; nothing was asked then, unless AsSpelt
+	Absent     bool               `json:"absent"`             // the domain does not exist
 	NotOffered []string           `json:"not_offered"`        // services that the domain says it has not: "_submission._tcp"
 	Provider   *provider.Provider `json:"provider,omitempty"` // whose users have such addresses, or whose customer the domain is
 	Tried      []Tried            `json:"tried"`

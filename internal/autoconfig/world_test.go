@@ -47,6 +47,8 @@ type world struct {
 func newWorld(t *testing.T, zone string) *world {
 	t.Helper()
 	w := &world{pages: map[string]http.HandlerFunc{}}
+	// The domains of the tests exist.
+	zone = "example.org. IN TXT \"x\"\nxn--bcher-kva.example.org. IN TXT \"x\"\nexample.net. IN TXT \"x\"\n" + zone
 	p := dns.NewZoneParser(strings.NewReader(zone), ".", "")
 	p.SetDefaultTTL(60)
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {

@@ -42,13 +42,13 @@ func (a Actor) Name() string {
 	case ActorUser:
 		return "you"
 	case ActorSenderAdmin:
-		return "the administrator of the sending server, domain or account"
+		return "whoever runs the sending server, domain or account"
 	case ActorProvider:
 		return "the operator of the server that replied"
 	case ActorRecipient:
 		return "the person written to"
 	case ActorRecipientAdmin:
-		return "the administrator of the recipient's mail server"
+		return "whoever runs the recipient's server"
 	case ActorNetworkAdmin:
 		return "whoever runs the network or this machine"
 	}

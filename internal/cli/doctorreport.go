@@ -76,7 +76,7 @@ func (p *page) diagnosis(f *doctor.Finding, mark string) {
 	p.marked(mark, title(f.Title, f.Cause), string(f.Cause))
 	p.list("seen", f.Seen)
 	p.field(2, "why", f.Why)
-	p.list("do", f.Do)
+	p.steps("do", f.Do)
 	p.field(2, "who", who(f.Actor))
 	p.field(2, "sure", string(f.Confidence))
 	if len(f.RuledOut) > 0 {

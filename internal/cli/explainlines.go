@@ -31,11 +31,16 @@ type lineOut struct {
 	Error        string             `json:"error,omitempty"` // why the line could not be read
 }
 
-// explainLines answers each line of standard input with one line, in order, each
+// explainLines answers each line of the input with one line, in order, each
 // written out before the next is read. A line that cannot be read is answered
 // too, so that lines in and lines out stay side by side.
-func (a *app) explainLines() error {
-	in := bufio.NewReaderSize(a.stdin, 64<<10)
+func (a *app) explainLines(how explainOptions) error {
+	from, done, err := a.linesToExplain(how)
+	if err != nil {
+		return err
+	}
+	defer done()
+	in := bufio.NewReaderSize(from, 64<<10)
 	unnamed, unread, number := false, 0, 0
 	for {
 		line, err := readLine(in, maxExplain)
@@ -74,6 +79,18 @@ func (a *app) explainLines() error {
 	return nil
 }
 
+// linesToExplain returns the input of --jsonl and --follow, and what closes it.
+func (a *app) linesToExplain(how explainOptions) (io.Reader, func(), error) {
+	if how.file == "" || how.file == "-" {
+		return a.stdin, func() {}, nil
+	}
+	f, err := openText(how.file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil
+}
+
 // explainLine answers one line.
 func explainLine(line []byte) lineOut {
 	var in lineIn
@@ -89,7 +106,7 @@ func explainLine(line []byte) lineOut {
 	}
 	out := unreadable(bad)
 	if bad == nil {
-		f := findingsIn(*in.Text, explain.Facts{Stage: in.Stage})[0]
+		f := tell(*in.Text, explain.Facts{Stage: in.Stage})[0]
 		out = lineOut{Cause: f.Cause, Confidence: f.Confidence, Alternatives: f.Alternatives, Actor: f.Actor, Retry: f.Retry}
 		if f.Cause == "" {
 			out.Confidence, out.Actor, out.Retry = "", "", ""

@@ -139,7 +139,6 @@ func lookUpProvider(name string) known {
 		return k
 	}
 	if c, ok := provider.ByClosed(domain); ok {
-		c.Hosts, c.Domains = list(c.Hosts), list(c.Domains)
 		k.Is, k.Closed = "closed", &c
 		return k
 	}
@@ -160,12 +159,21 @@ func lookUpProvider(name string) known {
 		k.Is, k.Providers = "id", append(k.Providers, p)
 		return k
 	}
-	if p, ok := provider.ByMX(domain); ok {
-		k.Is, k.Role, k.Providers = "host", provider.RoleMX, append(k.Providers, p)
-		return k
+	// The end of a name says little: www.google.com is no exchanger.
+	if role, _ := provider.RoleOf(domain); role == provider.RoleMX {
+		if p, ok := provider.ByMX(domain); ok {
+			k.Is, k.Role, k.Providers = "host", provider.RoleMX, append(k.Providers, p)
+			return k
+		}
 	}
 	if meant, ok := provider.Misspelt(domain); ok {
 		k.Suggestions = append(k.Suggestions, meant)
+		return k
+	}
+	// A host that does not exist, of a service that does: mail.gmail.com.
+	_, parent, _ := strings.Cut(domain, ".")
+	if p, ok := provider.ByDomain(parent); ok && len(p.Submission) > 0 {
+		k.Suggestions = append(k.Suggestions, p.Submission[0].Host)
 	}
 	return k
 }

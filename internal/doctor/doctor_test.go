@@ -62,6 +62,7 @@ func well(t *testing.T, a *authority) *fake {
 }
 
 func TestRun_HealthyServer(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	for name, implicit := range map[string]bool{"starttls": false, "tls at once": true} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +99,7 @@ func TestRun_HealthyServer(t *testing.T) {
 }
 
 func TestRun_Auto_FindsTLSAtOnce(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	s.implicit = true
@@ -109,6 +111,7 @@ func TestRun_Auto_FindsTLSAtOnce(t *testing.T) {
 }
 
 func TestRun_Names(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	server := zone(t, "smtp.example.org. A 127.0.0.1\nempty.example.org. TXT \"x\"\nexample.org. A 127.0.0.1\nzero.example.org. A 0.0.0.0\n", "broken.example.org.")
 	for _, tt := range []struct {
@@ -143,11 +146,13 @@ func refusedPort(t *testing.T, host string) Endpoint {
 }
 
 func TestRun_Refused(t *testing.T) {
+	t.Parallel()
 	e := refusedPort(t, "127.0.0.1")
 	ask(t, Question{Host: e.Host, Port: e.Port}, "net.refused")
 }
 
 func TestRun_OtherProtocols(t *testing.T) {
+	t.Parallel()
 	for banner, want := range map[string]cause.ID{
 		"* OK [CAPABILITY IMAP4rev1] Dovecot ready.": "service.wrong-protocol-imap",
 		"+OK Dovecot ready.":                         "service.wrong-protocol-pop3",
@@ -160,6 +165,7 @@ func TestRun_OtherProtocols(t *testing.T) {
 }
 
 func TestRun_WebServer(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	a := s.Listener.Addr().(*net.TCPAddr)
@@ -174,11 +180,13 @@ func TestRun_WebServer(t *testing.T) {
 }
 
 func TestRun_IncomingPort(t *testing.T) {
+	t.Parallel()
 	e := (&fake{banner: "* OK ready"}).start(t, "127.0.0.9:143")
 	ask(t, Question{Host: e.Host, Port: e.Port}, "service.incoming-server")
 }
 
 func TestRun_SecurityOfThePort(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	implicit := well(t, a)
 	implicit.implicit = true
@@ -196,6 +204,7 @@ func TestRun_SecurityOfThePort(t *testing.T) {
 }
 
 func TestRun_STARTTLS(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	for name, tt := range map[string]struct {
 		change func(*fake)
@@ -226,6 +235,7 @@ func TestRun_STARTTLS(t *testing.T) {
 }
 
 func TestRun_Certificates(t *testing.T) {
+	t.Parallel()
 	a, other := newAuthority(t), newAuthority(t)
 	middleKey, middle := makeCert(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "Test Intermediate"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
@@ -269,6 +279,7 @@ func TestRun_Certificates(t *testing.T) {
 }
 
 func TestRun_Logins(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	login := func(change func(*fake), q Question, want cause.ID, logins int32) *Report {
 		t.Helper()
@@ -316,6 +327,7 @@ func jwt(claims string) string {
 }
 
 func TestRun_LoginAtIncomingServer(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	imap := &fakeIMAP{config: &tls.Config{Certificates: []tls.Certificate{a.leaf(t, nil)}}, password: testPassword}
 	in := imap.start(t)
@@ -336,6 +348,7 @@ func TestRun_LoginAtIncomingServer(t *testing.T) {
 }
 
 func TestRun_BudgetOfLogins(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	e := s.start(t)
@@ -357,6 +370,7 @@ func TestRun_BudgetOfLogins(t *testing.T) {
 }
 
 func TestRun_Envelope(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	for _, tt := range []struct {
 		verb, reply string
@@ -381,6 +395,7 @@ func TestRun_Envelope(t *testing.T) {
 }
 
 func TestRun_GreetingRefused(t *testing.T) {
+	t.Parallel()
 	for greeting, want := range map[string]cause.ID{
 		"421 4.7.0 Too many concurrent SMTP connections; please try again later.":          "limit.connections",
 		"554 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org": "reputation.ip-blocklisted",
@@ -392,6 +407,7 @@ func TestRun_GreetingRefused(t *testing.T) {
 }
 
 func TestRun_EHLORefused(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	s.replies = map[string]string{"EHLO crm": "501 5.5.4 Invalid domain name", "HELO crm": "501 5.5.4 Invalid domain name"}
@@ -403,6 +419,7 @@ func TestRun_EHLORefused(t *testing.T) {
 }
 
 func TestRun_IPv6Broken(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	e := s.start(t)
@@ -415,6 +432,7 @@ func TestRun_IPv6Broken(t *testing.T) {
 }
 
 func TestRun_WrongPort(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	s.config.Certificates = []tls.Certificate{a.leaf(t, func(c *x509.Certificate) { c.IPAddresses = append(c.IPAddresses, net.IPv4(127, 0, 0, 8)) })}
@@ -426,6 +444,7 @@ func TestRun_WrongPort(t *testing.T) {
 }
 
 func TestRun_Timeout(t *testing.T) {
+	t.Parallel()
 	e := (&fake{silent: true}).start(t)
 	began := time.Now()
 	r := ask(t, Question{Host: e.Host, Port: e.Port, Timeout: 3 * time.Second}, "service.wrong-protocol-other")
@@ -438,6 +457,7 @@ func TestRun_Timeout(t *testing.T) {
 }
 
 func TestRun_SecretsAreNowhere(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	s.refuse = "535 5.7.8 wrong password {password} for you"

@@ -121,15 +121,15 @@ type Talk struct {
 type talkReason string
 
 const (
-	talkTarget  talkReason = "target"   // as asked for
-	talkMode    talkReason = "mode"     // the same port, secured in the other way
-	talkPort    talkReason = "port"     // another port of the same server
-	talkLegacy  talkReason = "legacy"   // with TLS 1.0 and 1.1
-	talkSmall   talkReason = "small"    // with small segments only
-	talkHello   talkReason = "hello"    // with another name for EHLO
-	talkNudge   talkReason = "nudge"    // speaking first, where the server says nothing
-	talkAgain   talkReason = "again"    // once more, for the next login
-	talkControl talkReason = "controls" // a host known to be up, for its clock
+	talkTarget    talkReason = "target"    // as asked for
+	talkMode      talkReason = "mode"      // the same port, secured in the other way
+	talkPort      talkReason = "port"      // another port of the same server
+	talkLegacy    talkReason = "legacy"    // with TLS 1.0 and 1.1
+	talkHello     talkReason = "hello"     // with another name for EHLO
+	talkNudge     talkReason = "nudge"     // speaking first, where the server says nothing
+	talkAgain     talkReason = "again"     // once more, for the next login
+	talkSuccessor talkReason = "successor" // the server in place of one whose name was withdrawn
+	talkSmall     talkReason = "small"     // with small segments only
 )
 
 // well reports whether the conversation got as far as EHLO.

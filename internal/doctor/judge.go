@@ -223,7 +223,7 @@ func (j *judge) works() Works {
 	if !t.well() {
 		t = nil
 		for _, other := range j.f.Talks {
-			if other.well() && !other.NoTLS && (other.Why == talkMode || other.Why == talkPort || other.Why == talkHello) {
+			if other.well() && !other.NoTLS && (other.Why == talkMode || other.Why == talkPort || other.Why == talkHello || other.Why == talkSuccessor) {
 				t = other
 				break
 			}

@@ -155,6 +155,7 @@ func (j *judge) filtered(n *Name) *Finding {
 		return nil
 	}
 	x := j.find("dns.filtered", explain.Likely, fmt.Sprintf("%s resolves to %s%s, which is no address of a mail server on the Internet", n.Name, addressList(n.Addresses), from(n)))
+	x.RuledOut = []string{} // the false address answers for nothing
 	for i := range j.f.Names {
 		if o := &j.f.Names[i]; o.Why == nameOther && o.Kind == "" {
 			x.Confidence = explain.Certain

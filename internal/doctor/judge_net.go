@@ -31,7 +31,7 @@ func (j *judge) incomingServer() *Finding {
 type view struct {
 	outcome    Outcome  // of the target; the most telling of its addresses
 	works      []*Talk  // other ports of the target on which mail is taken
-	answered   []string // other ports of the target that answer at all
+	answered   []string // other ports of the target that answer at all, if only with a refusal
 	silent     []string // those that do not
 	sameFine   []string // controls that answer on the port asked about
 	sameDead   []string // controls known to be up on that port, or silent there, that do not
@@ -52,11 +52,16 @@ func (j *judge) look() view {
 			v.works = append(v.works, t)
 		}
 	}
-	for _, c := range j.f.connects(connectOther) {
+	others := j.f.connects(connectOther)
+	slices.SortStableFunc(others, func(a, b Connect) int { return a.Port - b.Port })
+	for _, c := range others {
 		if c.Host != j.q.Host {
 			continue
 		}
 		port := fmt.Sprint(c.Port)
+		if c.Outcome == Open {
+			port += " (open)"
+		}
 		switch {
 		case c.Outcome.answered() && !slices.Contains(v.answered, port):
 			v.answered = append(v.answered, port)
@@ -105,7 +110,7 @@ func (j *judge) network() *Finding {
 	x := j.unreached(v)
 	x.Seen = append(j.attempts(), x.Seen...)
 	if len(v.answered) > 0 && x.Cause != "service.wrong-port" {
-		x.Seen = append(x.Seen, "the server's machine is there: it answers on port "+listOf(v.answered))
+		x.Seen = append(x.Seen, "the machine is there: it answers, or refuses, on port "+listOf(v.answered))
 	}
 	if len(v.silent) > 0 {
 		x.Seen = append(x.Seen, "no answer either on port "+listOf(v.silent))

@@ -87,6 +87,9 @@ func plan(q *Question, f *Facts) []probe {
 		return []probe{{kind: probeTalk, at: Endpoint{q.Host, q.Port}, security: q.want(), why: string(talkTarget)}}
 	}
 	if t := f.settled(q); t != nil {
+		if t.NoTLS && q.Security != Clear && f.talk(talkPort) == nil && (t.Port == 587 || t.Port == 25 || t.Port == 2525) {
+			return []probe{{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)}}
+		}
 		return sessionProbes(q, f, t)
 	}
 	return trouble(q, f)
@@ -204,7 +207,7 @@ func nameProbes(q *Question, f *Facts) []probe {
 	if f.name(nameCandidate) != nil || f.name(nameOther) != nil || f.name(nameCheck) != nil {
 		return nil
 	}
-	var probes []probe
+	probes := successors(q, f)
 	switch f.name(nameTarget).Kind {
 	case resolver.KindNoName, resolver.KindNoData, resolver.KindBadName:
 		for _, c := range candidates(q) {

@@ -25,22 +25,12 @@ func (q *Question) ownProvider() *provider.Provider {
 	return nil
 }
 
-// addressProvider returns the provider of the user's address, or nil.
-func (q *Question) addressProvider() *provider.Provider {
-	if d := q.domain(); d != "" {
-		if p, ok := provider.ByDomain(d); ok {
-			return p
-		}
-	}
-	return nil
-}
-
 // retired judges a name that its provider has withdrawn, whatever its failure looks
 // like.
 func (j *judge) retired() *Finding {
 	r, ok := provider.ByRetired(j.q.Host)
 	if !ok || !j.failed() {
-		return nil
+		return j.closed()
 	}
 	x := j.find("dns.retired-endpoint", explain.Certain)
 	if n := j.f.name(nameTarget); n != nil && n.Kind != "" {
@@ -54,14 +44,49 @@ func (j *judge) retired() *Finding {
 	x.Seen = append(x.Seen, j.q.Host+" is on the list of names that providers have withdrawn")
 	x.Title = j.q.Host + " does not exist any more"
 	if r.Note != "" {
-		x.Why = strings.TrimSuffix(x.Why, ".") + ". " + r.Note
+		x.Seen = append(x.Seen, "of it is known: "+r.Note)
 	}
 	if r.Successor != "" {
 		x.Do = []string{fmt.Sprintf("Use %s in its place%s.", r.Successor, ports(r.Successor))}
+		if t := j.f.talk(talkSuccessor); t.well() {
+			x.Do = []string{fmt.Sprintf("Use %s in its place, port %d with %s (tried just now: it answers).", t.Host, t.Port, securityWords(t.Security))}
+		}
 	} else {
 		x.Do = []string{"There is no server in its place: choose another way to send."}
 	}
 	return x
+}
+
+// closed judges a server of a service that no longer exists.
+func (j *judge) closed() *Finding {
+	c, ok := provider.ByClosed(j.q.Host)
+	if !ok || !j.failed() {
+		return nil
+	}
+	x := j.find("dns.retired-endpoint", explain.Certain, fmt.Sprintf("%s was a server of %s, which closed in %s", j.q.Host, c.Name, c.Since))
+	if c.Note != "" {
+		x.Seen = append(x.Seen, "of it is known: "+c.Note)
+	}
+	x.Title = c.Name + " does not exist any more"
+	x.Do = []string{"Choose another provider, and put its outgoing server into the settings."}
+	return x
+}
+
+// successors returns the conversation with the server that has taken the place of
+// one whose name was withdrawn.
+func successors(q *Question, f *Facts) []probe {
+	r, ok := provider.ByRetired(q.Host)
+	if !ok || r.Successor == "" || f.talk(talkSuccessor) != nil {
+		return nil
+	}
+	for _, u := range provider.ByHost(r.Successor) {
+		for _, s := range u.Servers {
+			if u.Role == provider.RoleOutgoing {
+				return []probe{{kind: probeTalk, at: Endpoint{s.Host, s.Port}, security: Security(s.Security), why: string(talkSuccessor)}}
+			}
+		}
+	}
+	return nil
 }
 
 // failed reports whether something kept the target from being talked to.

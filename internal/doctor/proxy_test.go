@@ -76,6 +76,7 @@ func fakeProxy(t *testing.T, refuse int) (address string, asked func() []string)
 }
 
 func TestRun_Proxy(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	e := well(t, a).start(t)
 	through, asked := fakeProxy(t, 0)

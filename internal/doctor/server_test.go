@@ -107,7 +107,6 @@ type fake struct {
 	logins  atomic.Int32
 	mu      sync.Mutex // guards the fields below
 	heard   []string   // all lines
-	addr    string
 	conns   int
 	running sync.WaitGroup
 }

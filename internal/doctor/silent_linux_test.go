@@ -46,6 +46,7 @@ func silentPort(t *testing.T, e Endpoint) Endpoint {
 }
 
 func TestRun_SilentPorts(t *testing.T) {
+	t.Parallel()
 	const target, control = "127.0.7.1", "127.0.7.2"
 	a := newAuthority(t)
 	good := func(t *testing.T, host, port string) {
@@ -109,6 +110,7 @@ func TestRun_SilentPorts(t *testing.T) {
 }
 
 func TestRun_IPv6Stalls(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := well(t, a)
 	e := s.start(t)

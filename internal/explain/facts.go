@@ -40,6 +40,7 @@ func (f Facts) fill() cause.Facts {
 
 // serverSigns stand in the logs and bounces of mail servers.
 var serverSigns = []string{
+	"postfix/smtp[", "postfix/error[", "postfix/qmgr[", "postfix/bounce[",
 	"status=deferred", "status=bounced", "status=sent", "dsn=", "diagnostic-code:", "final-recipient:", "reporting-mta:", " said: ",
 	"this is the mail system at host", "mail delivery software", "qmail-send program", "permanent fatal errors", "defer (",
 	"could not be delivered", "your message wasn't delivered", "undeliverable", "delivery has failed", "delivery to the following recipient",
@@ -49,6 +50,9 @@ var serverSigns = []string{
 // logOfExim is how a line of Exim's main log tells of a recipient: ** failed, ==
 // deferred.
 var logOfExim = regexp.MustCompile(`(?m)(?:^|[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4} )(?:\*\*|==) \S+@`)
+
+// logOfPostfix is how its SMTP client tells of a server that it cannot reach.
+var logOfPostfix = regexp.MustCompile(`connect to \S+\[[0-9a-f.:]+\]:25: `)
 
 // submissionServers are hosts that only clients speak to: where a log names one,
 // its writer is the client.
@@ -71,7 +75,7 @@ func (f Facts) of(text string) Facts {
 			}
 		}
 	}
-	if !f.FromServer && logOfExim.MatchString(flat) {
+	if !f.FromServer && (logOfExim.MatchString(flat) || strings.Contains(flat, "connect to ") && logOfPostfix.MatchString(flat)) {
 		f.FromServer = true
 	}
 	if f.Stage != evidence.StageBounce && submissionServers.MatchString(flat) {

@@ -10,7 +10,7 @@ var families = map[string]string{
 		"not registered|cannot be found|could not be found|couldn't be found|wasn't found|can't be found|not listed|no longer valid|not present|no longer available|unrecognized|undeliverable|never existed|has been removed|was removed|" +
 		"been deleted|was deleted|not in our|isn't in our|not local|not a local|not here|wrong",
 	// It is there and shut.
-	"shut": "disabled|[inactive]|inactivity|suspended|deactivated|[closed]|[locked]|frozen|dormant|terminated|has expired|account expired|not active|no longer active|discontinued|cancelled|canceled|on hold|[barred]|not activated|decommissioned|blocked|unavailable",
+	"shut": "disabled|[inactive]|inactivity|suspended|deactivated|[closed]|[locked]|frozen|dormant|terminated|has expired|account expired|not active|no longer active|discontinued|cancelled|canceled|on hold|[barred]|not activated|decommissioned|blocked",
 	// It holds no more.
 	"full":  "[full]|over quota|overquota|over-quota|out of storage|out of space|out of disk|no space|no room|exceeded its|exceeds its|exceeded the|exceeds the|has exceeded|has reached|storage|too many messages|overflow|over the",
 	"quota": "[quota]|storage|[limit]|[space]|allocation|capacity|maximum size|allowed size|disk",

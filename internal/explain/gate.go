@@ -26,6 +26,13 @@ var otherSigns = []string{
 	"[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
 }
 
+// codeSigns stand in the errors of a program that does not run at all, whatever it
+// was to do with mail.
+var codeSigns = []string{
+	"no module named", "modulenotfounderror", "importerror", "cannot find module", "classnotfoundexception", "noclassdeffounderror", "undefined method", "syntaxerror:", "nameerror:",
+	"undefined function", "call to undefined", "is not a function", "cannot find symbol", "undefined reference", "indentationerror", "attributeerror:", "nullpointerexception", "nullreferenceexception",
+}
+
 // anAccess is a line of a web server's log.
 var anAccess = regexp.MustCompile(`"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S+ HTTP/\d`)
 
@@ -99,6 +106,8 @@ func successful(text string) bool {
 	for _, line := range strings.Split(text[:min(len(text), 8<<10)], "\n") {
 		switch {
 		case strings.TrimSpace(line) == "":
+		case !mayTell(line):
+			return false
 		case !aSuccess.MatchString(line), aFailing.MatchString(line) && !strings.Contains(line, "status=sent"):
 			return false
 		default:
@@ -106,4 +115,43 @@ func successful(text string) bool {
 		}
 	}
 	return some
+}
+
+// mayTell reports whether a line has a chance to tell of success; it is quick.
+func mayTell(line string) bool {
+	line = strings.TrimLeft(line, " \tsS<:")
+	return line[:min(len(line), 1)] == "2" || line[:min(len(line), 1)] == "3" || strings.Contains(line, "status=") || strings.Contains(line, "dsn=2") ||
+		strings.Contains(line, "@") && (strings.Contains(line, "=> ") || strings.Contains(line, "-> ") || strings.Contains(line, "<= ")) || strings.HasSuffix(line, "Completed")
+}
+
+// failing are words of which one stands in every text about a failure, in English.
+var failing = []string{
+	"error", "fail", "cannot", "can't", "can not", "could not", "couldn't", "unable", "n't", "not ", "no ", "non-", "denied", "reject", "refus", "invalid", "unknown", "timeout", "timed out",
+	"time-out", "expire", "lost", "closed", "reset", "unreach", "block", "missing", "must", "require", "exceed", "too ", "wrong", "incorrect", "bad", "abort", "problem", "unsupported",
+	"disconnect", "eof", "mismatch", "full", "quota", "suspend", "disabled", "spam", "virus", "delay", "defer", "undeliver", "bounce", "return", "locked", "banned", "listed", "rate limit", "over limit",
+	"untrusted", "self-signed", "self signed", "loop", "exception", "interrupt", "drop", "broken", "offline", "down", "try again", "later", "please", "forbid", "prohibit", "illegal",
+	"malformed", "unrecogni", "unauth", "insufficient", "violat", "empty", "unavailable", "overload", "never", "without", "[dt:", "insecure", "unexpected", "conflict", "moved", "inactive",
+	"virus", "malware", "infected", "banned", "terminated", "stopped", "sorry", "undefined", "unrouteable", "greylist", "temporar", "xxxx", "fatal", "alert", "only", "need", "0x8", "aadsts", "enotfound", "econn", "etimedout",
+	"eai_again", "ehost", "enet", "epipe", "eacces", "unroutable", "unresolv", "doubtful", "suspicious", "poor", " low ", "less ", "threat", "trojan", "excessive", "retry", "throttl", "slow",
+}
+
+// succeeding are words of success; grave are those that take it back.
+var (
+	succeeding = []string{"has been sent", "sent successfully", "successfully sent", "verify return code: 0 (ok)", "accepted for delivery", "queued as", "authentication succe", "auth succeeded", "mail sent", "message sent", "message accepted"}
+	grave      = []string{"error", "fail", "reject", "denied", "refus", "could not", "unable", "timed out", "bounced", "deferred", "not sent", "not been sent", "undeliver", "cannot"}
+)
+
+// troubled reports whether the text that gave x tells of any trouble at all. Where
+// x rests on plain words they are trouble enough.
+func (x *Finding) troubled(p *passage) bool {
+	contains := func(w string) bool { return strings.Contains(p.all, w) }
+	switch {
+	case p.reply.Code != 0 || len(p.enhanced) > 0:
+		return true
+	case slices.ContainsFunc(codeSigns, contains):
+		return false
+	case slices.ContainsFunc(succeeding, contains):
+		return slices.ContainsFunc(grave, contains)
+	}
+	return x.Confidence != Possible || strings.IndexFunc(p.all, func(r rune) bool { return r >= 0x80 }) >= 0 || slices.ContainsFunc(failing, contains)
 }

@@ -40,9 +40,9 @@ func toUTF8(s string) string {
 	case strings.HasPrefix(s, "\ufeff"):
 		s = s[3:]
 	case strings.HasPrefix(s, "\xff\xfe"):
-		return fromUTF16(s[2:], 0)
-	case strings.HasPrefix(s, "\xfe\xff"):
 		return fromUTF16(s[2:], 1)
+	case strings.HasPrefix(s, "\xfe\xff"):
+		return fromUTF16(s[2:], 0)
 	}
 	if utf8.ValidString(s) {
 		return s

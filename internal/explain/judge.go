@@ -2,6 +2,7 @@ package explain
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
@@ -21,13 +22,16 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	var best candidate
 	for i, p := range passages {
 		bonus := 0
-		if p != whole {
-			bonus = replyBonus - min(i, replyBonus) // what a server said, the first before the others
+		switch {
+		case p == whole && len(passages) > 1:
+			bonus = -besideMalus
+		case p != whole:
+			bonus = replyBonus - 12*i // what a server said, the first before the others
 		}
-		best.search(compiled().signs, p, false, c, bonus+signBonus, f)
-		best.search(compiled().words, p, true, c, bonus, f)
+		best.search(&compiled().signs, p, false, c, bonus+signBonus, f)
+		best.search(&compiled().words, p, true, c, bonus, f)
 	}
-	if best.rule != nil {
+	if best.rule != nil && !(best.p == whole && best.rule.blamesPath() && refused(passages)) {
 		return best.finding(Certain, f)
 	}
 	for _, p := range passages {
@@ -38,7 +42,7 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	if f.Stage != "" || f.FromServer || aboutOf(whole).mail {
 		for _, p := range passages {
 			var vague candidate
-			if vague.search(compiled().hints, p, true, c, 0, f); vague.rule != nil {
+			if vague.search(&compiled().hints, p, true, c, 0, f); vague.rule != nil {
 				return vague.finding(Possible, f)
 			}
 		}
@@ -51,8 +55,21 @@ func judge(passages []*passage, whole *passage, f Facts) Finding {
 	return none()
 }
 
+// blamesPath reports whether m says that a server could not be reached or spoken to.
+func (m *matcher) blamesPath() bool {
+	return m.id == "delivery.host-unreachable" || m.between == "delivery.host-unreachable"
+}
+
+// refused reports whether a server refused for good, so that it was reached.
+func refused(passages []*passage) bool {
+	return len(passages) > 1 && slices.ContainsFunc(passages[:len(passages)-1], func(p *passage) bool {
+		return p.reply.Permanent() && !slices.ContainsFunc(p.enhanced, func(e [2]int) bool { return e[0] == 4 })
+	})
+}
+
 // What weighs beside the words, in octets of words.
 var (
+	besideMalus = 12 // they stand around what a server said
 	replyBonus  = 4  // the words are in what a server said
 	signBonus   = 9  // they mean one thing only
 	agreedBonus = 14 // the enhanced status code says the same
@@ -81,10 +98,10 @@ type candidate struct {
 }
 
 // search tries all rules on a passage; prose leaves its URLs out.
-func (c *candidate) search(rules []matcher, p *passage, prose bool, ctx setting, bonus int, f Facts) {
+func (c *candidate) search(rules *rung, p *passage, prose bool, ctx setting, bonus int, f Facts) {
 	coded, _ := byEnhanced(p, ctx.stage, f)
-	for i := range rules {
-		m := &rules[i]
+	for _, i := range rules.candidates(p) {
+		m := &rules.rules[i]
 		fits, known := m.fits(ctx)
 		if !fits {
 			continue

@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/base64"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -25,6 +26,7 @@ type passage struct {
 
 var (
 	anAddress = regexp.MustCompile(`[a-z0-9._%+/='*~!#$&-]+@[a-z0-9-]+(\.[a-z0-9-]+)+`)
+	aHost     = regexp.MustCompile(`\b[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\.[a-z]{2,}\b`)
 	aURL      = regexp.MustCompile(`(?:https?://|www\.)[^\s<>"')\]]+`)
 	// aPrefix is what stands at the beginning of each line of a reply.
 	aPrefix   = regexp.MustCompile(`[2-5]\d\d[- ]#?[245]\.\d{1,3}\.\d{1,3}(?: |$)|\b[45]\d\d-`)
@@ -58,6 +60,10 @@ func newPassage(s string) *passage {
 	if strings.Contains(p.all, "://") || strings.Contains(p.all, "www.") {
 		urls = aURL.FindAllStringIndex(p.all, -1) // a vague word in one says nothing
 	}
+	if strings.IndexByte(p.all, '.') >= 0 {
+		urls = append(urls, aHost.FindAllStringIndex(p.all, -1)...)
+		slices.SortFunc(urls, func(a, b []int) int { return a[0] - b[0] })
+	}
 	p.seen = compiled().lits.find(p.all, urls)
 	return p
 }
@@ -73,9 +79,13 @@ func withoutPrefixes(flat string) string {
 		return flat
 	}
 	var b strings.Builder
-	from := at[0][1]
-	b.WriteString(flat[:from])
-	for _, x := range at[1:] {
+	from := 0
+	if at[0][0] == 0 {
+		from = at[0][1]
+		b.WriteString(flat[:from])
+		at = at[1:]
+	}
+	for _, x := range at {
 		b.WriteString(flat[from:x[0]])
 		from = x[1]
 	}

@@ -10,9 +10,9 @@ import (
 // aReply finds a failing reply in any text: "550 5.1.1 no", "550-5.1.1 no", "(535,
 // b'5.7.8 no')", "#550 5.7.1 no". The second digit keeps the statuses of HTTP and
 // the numbers of ports out; 44x is Exchange's.
-var aReply = regexp.MustCompile(`(?:^|[\s('"\[>#:=])([45][0-7]\d)(?:[- ]|, b['"]|: |\)|$)\s*#?([245]\.\d{1,3}\.\d{1,3})?`)
+var aReply = regexp.MustCompile(`(?:^|[\s('"\[>#:=])([45][0-7]\d)(?:[- ]|, b['"]|: |\)|[A-Z]{2}:|$)\s*#?([245]\.\d{1,3}\.\d{1,3})?`)
 
-var anEnhanced = regexp.MustCompile(`(?:^|[^\d.\w-])([245])\.(\d{1,3})\.(\d{1,3})(?:[^\d.\w-]|\.?$|\.\s|\.[^\d])`)
+var anEnhanced = regexp.MustCompile(`(?:^|[^\d.\w-])([245])\.(\d{1,3})\.(\d{1,3})(?:[^\d.\w-]|-[^\d]|\.?$|\.\s|\.[^\d])`)
 
 // codes returns the first failing reply in s, without its text, and the subjects
 // and details of all enhanced status codes.
@@ -29,6 +29,9 @@ func codes(s string) (smtp.Reply, [][2]int) {
 	}
 	var all [][2]int
 	for _, m := range anEnhanced.FindAllStringSubmatch(s, 16) {
+		if m[1] == "2" {
+			continue // success, or the version of a program
+		}
 		all = append(all, [2]int{number(m[2]), number(m[3])})
 		if r.Code != 0 && r.Enhanced.IsZero() && len(all) == 1 {
 			r.Enhanced = smtp.EnhancedCode{Class: number(m[1]), Subject: all[0][0], Detail: all[0][1]}

@@ -31,7 +31,15 @@ func retry(c *cause.Cause, code int, flat string) cause.Retry {
 func lasting(id cause.ID, flat string) bool {
 	switch id.Family() {
 	case "tls", "auth", "relay", "account", "message":
-		return !strings.Contains(flat, "temporarily")
+		for _, w := range passing {
+			if strings.Contains(flat, w) {
+				return false
+			}
+		}
+		return true
 	}
 	return id == "sender.not-verified" || id == "recipient.too-many"
 }
+
+// passing are words for "temporarily".
+var passing = []string{"temporarily", "临时", "暂时", "vorübergehend", "temporairement", "temporalmente", "temporariamente", "temporaneamente", "tijdelijk", "временно", "一時的"}

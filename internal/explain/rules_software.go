@@ -6,6 +6,11 @@ import "github.com/wellsent/wellsent/internal/cause"
 var softwareRules = ruleset{
 	layer: &bySoftware,
 	signs: []rule{
+		{id: "delivery.expired", key: true, when: "#4.7 & expired|expir|too long|timed out|stopped trying", alt: []cause.ID{"delivery.host-unreachable", "delivery.dns-failed"}, at: "bounce", from: "Exchange, SES, Sendmail"},
+		{id: "auth.required", key: true, when: "relaying denied * authentication required|proper authentication required|authentication required to relay|authenticate to relay|authentication * before relay|relay * authenticate", alt: []cause.ID{"relay.denied"}, at: "rcpt mail data", from: "Sendmail, Exim"},
+		{id: "relay.denied", key: true, when: "relaying denied. ip name", alt: []cause.ID{"sender.no-reverse-dns"}, from: "Sendmail"},
+		{id: "message.malformed", key: true, when: "improper use of 8-bit data in message header|8-bit data in * header|8bit * header|non-ascii * header", at: "post-data data bounce", from: "Sendmail, Exim"},
+		{id: "message.line-too-long", when: "command too long|line too long", at: "data", alt: []cause.ID{"protocol.syntax-error"}, from: "Postfix, Exim"},
 		// Postfix. https://www.postfix.org/postconf.5.html, its access lists and smtpd_check.
 		{id: "sender.address-not-owned", key: true, when: "sender address rejected: not owned by|sender address rejected: not logged in|not owned by auth|not owned by user", from: "Postfix"},
 		{id: "sender.unknown", key: true, when: "sender address rejected: unverified|sender address rejected: undeliverable|sender address rejected: user unknown|sender address rejected * user unknown", alt: []cause.ID{"greylist.deferred"}, from: "Postfix"},
@@ -17,7 +22,7 @@ var softwareRules = ruleset{
 		{id: "recipient.address-syntax", key: true, when: "recipient address rejected: need fully|recipient address rejected: malformed address|bad recipient address syntax", from: "Postfix"},
 		{id: "recipient.unknown", key: true, when: "user unknown in|recipient address rejected: user unknown|recipient address rejected: undeliverable|recipient address rejected: unverified address: unknown|recipient address rejected: no such|does not know this mailbox & !sender address rejected|verification in progress", from: "Postfix"},
 		{id: "recipient.disabled", key: true, when: "recipient address rejected: this mailbox is|recipient address rejected: mailbox disabled|recipient address rejected: account is|recipient address rejected: account disabled|recipient address rejected: inactive", from: "Postfix"},
-		{id: "recipient.mailbox-full", key: true, when: "recipient address rejected: mailbox full|recipient address rejected: mailbox is full|recipient address rejected * quota", from: "Postfix"},
+		{id: "recipient.mailbox-full", key: true, when: "recipient address rejected: mailbox full|recipient address rejected: mailbox is full|recipient address rejected * quota & !sending", from: "Postfix"},
 		{id: "limit.quota", key: true, when: "sender address rejected * limit|sender address rejected * quota|recipient address rejected: sender * exceeded|recipient address rejected * sending limit|policyd * quota", alt: []cause.ID{"limit.rate"}, from: "Postfix with a policy server"},
 		{id: "sender.no-reverse-dns", key: true, when: "cannot find your hostname|cannot find your reverse hostname|may not be mail exchanger", alt: []cause.ID{"reputation.dynamic-ip"}, from: "Postfix"},
 		{id: "reputation.ip-blocklisted", key: true, when: "blocked using & !pbl|dul|[dbl]|rhsbl|sender address|helo", alt: []cause.ID{"reputation.low"}, from: "Postfix"},
@@ -41,11 +46,11 @@ var softwareRules = ruleset{
 		{id: "recipient.domain-not-found", key: true, when: "host unknown (name server|... host unknown|name server: * host not found|no such host here", alt: []cause.ID{"recipient.unknown"}, from: "Sendmail"},
 		{id: "delivery.dns-failed", key: true, when: "name server: * transient|deferred: name server|name server: host name lookup failure|host name lookup failure & !ip name", from: "Sendmail"},
 		{id: "sender.domain-not-found", key: true, when: "domain of sender address|real domain name required for sender|domain of sender", from: "Sendmail"},
-		{id: "sender.no-reverse-dns", key: true, when: "relaying denied. ip name|ip name lookup failed|ip name possibly forged|fix reverse dns", alt: []cause.ID{"relay.denied"}, from: "Sendmail"},
+		{id: "sender.no-reverse-dns", key: true, when: "ip name lookup failed|ip name possibly forged|fix reverse dns", alt: []cause.ID{"relay.denied"}, from: "Sendmail"},
 		{id: "delivery.host-unreachable", when: "deferred: connection|deferred: operation timed out|deferred: no route", from: "Sendmail"},
 		// qmail and its kin.
 		{id: "sender.blocked", key: true, when: "badmailfrom|badmailpatterns|your envelope sender is in my|your envelope sender has been denied", from: "qmail"},
-		{id: "relay.denied", key: true, when: "list of allowed rcpthosts|allowed rcpthosts|rcpthosts", alt: []cause.ID{"auth.required"}, from: "qmail"},
+		{id: "relay.denied", key: true, when: "list of allowed rcpthosts|allowed rcpthosts|rcpthosts|rcpt-hosts", alt: []cause.ID{"auth.required"}, from: "qmail"},
 		{id: "recipient.unknown", key: true, when: "no mailbox here by that name|sorry, no mailbox|no such mailbox here|vpopmail + no account|can't create user directory|unable to chdir to maildir|this address no longer accepts mail|no valid cert for gatewaying", alt: []cause.ID{"recipient.disabled", "relay.denied"}, from: "qmail, vpopmail"},
 		{id: "recipient.domain-not-found", key: true, when: "couldn't find any host named|couldn't find a mail exchanger|couldn't find any host by that name|although i'm listed as", alt: []cause.ID{"server.misconfigured"}, from: "qmail"},
 		{id: "server.misconfigured", key: true, when: "although i'm listed as a best-preference mx|it isn't in my control/locals", alt: []cause.ID{"routing.loop"}, from: "qmail"},

@@ -175,7 +175,7 @@ func one(text string, f Facts) Finding {
 		passages = append(passages, whole)
 	}
 	x := judge(passages, whole, f)
-	if x.Cause != "" && !x.believable(f, aboutOf(whole)) {
+	if x.Cause != "" && (!x.believable(f, aboutOf(whole)) || !x.troubled(whole)) {
 		return none()
 	}
 	return x

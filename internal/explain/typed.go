@@ -66,8 +66,8 @@ func lookup(err error, f Facts) (cause.ID, []cause.ID) {
 // rules know them.
 func retired(host string) bool {
 	p := newPassage(host)
-	for i := range compiled().signs {
-		if m := &compiled().signs[i]; m.id == "dns.retired-endpoint" {
+	for i := range compiled().signs.rules {
+		if m := &compiled().signs.rules[i]; m.id == "dns.retired-endpoint" {
 			if _, _, ok := m.holds(p, false); ok {
 				return true
 			}
@@ -119,8 +119,8 @@ func certificate(err error, f Facts) (cause.ID, []cause.ID) {
 // intercepting reports whether c's issuer is security software.
 func intercepting(c *x509.Certificate) bool {
 	p := newPassage("issuer=" + c.Issuer.String())
-	for i := range compiled().signs {
-		if m := &compiled().signs[i]; m.id == "tls.intercepted" {
+	for i := range compiled().signs.rules {
+		if m := &compiled().signs.rules[i]; m.id == "tls.intercepted" {
 			if _, _, ok := m.holds(p, false); ok {
 				return true
 			}

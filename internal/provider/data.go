@@ -17,18 +17,6 @@ import (
 //go:embed data/*.toml
 var files embed.FS
 
-// Sources are the words for where facts come from. The sources are credited in
-// the file NOTICE of the source tree.
-var sources = map[string]string{
-	"ispdb":       "the Thunderbird ISP database",
-	"nodemailer":  "Nodemailer's list of well-known services",
-	"delta-chat":  "the Delta Chat provider database",
-	"thunderbird": "Thunderbird's table of OAuth hosts",
-	"vendor":      "the provider's own pages",
-	"public":      "other public pages",
-	"general":     "general knowledge",
-}
-
 // row is a provider as the files have it.
 type row struct {
 	ID          ID
@@ -125,6 +113,12 @@ func decode(dir fs.FS) (*database, error) {
 		return nil, err
 	}
 	d.networks, d.closed = n.Network, c.Closed
+	for i := range d.networks {
+		d.networks[i].Open, d.networks[i].ASN = list(d.networks[i].Open), list(d.networks[i].ASN)
+	}
+	for i := range d.closed {
+		d.closed[i].Hosts, d.closed[i].Domains = list(d.closed[i].Hosts), list(d.closed[i].Domains)
+	}
 	d.index()
 	return d, nil
 }

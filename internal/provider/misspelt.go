@@ -131,15 +131,14 @@ func (n nearName) slipsFor(known nearName) int {
 func allowance(a, b string) int {
 	labelA, suffixA := registered(a)
 	labelB, suffixB := registered(b)
-	// Two countries' domains of one name are two domains: yahoo.be, yahoo.de.
-	if suffixA != suffixB && labelA == labelB && len(suffixA) == 2 && len(suffixB) == 2 {
-		return 0
-	}
-	switch n := min(len(labelA), len(labelB)); {
+	n := min(len(labelA), len(labelB))
+	switch {
+	case suffixA != suffixB && labelA == labelB && len(suffixA) == 2 && len(suffixB) == 2:
+		return 0 // two countries' domains of one name are two domains: yahoo.be, yahoo.de
 	case n <= 3, n == 4 && suffixA != suffixB, n <= 5 && labelA[0] != labelB[0]:
 		return 0 // gmail.de is not email.de
-	case n <= 5:
-		return 1
+	case n <= 5, labelA == labelB:
+		return 1 // gmail.con; but runbox.no is not runbox.com
 	}
 	return maxSlips
 }

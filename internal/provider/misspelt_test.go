@@ -9,6 +9,7 @@ func TestMisspelt(t *testing.T) {
 		"gnail.com":             "gmail.com",
 		"gmail.con":             "gmail.com",
 		"gmail.co":              "gmail.com",
+		"hotmail.cmo":           "hotmail.com",
 		"hotmial.com":           "hotmail.com",
 		"hotmall.con":           "hotmail.com",
 		"outlok.com":            "outlook.com",
@@ -40,7 +41,7 @@ func TestMisspelt_LeavesNamesAlone(t *testing.T) {
 		"smtp.live.com", "smtp-emea.outlook.com", "tesco.net", // known of old
 		"contoso-com.mail.protection.outlook.com", "email-smtp.me-south-1.amazonaws.com",
 		"abc.de", "wep.de", "smtp.abc.com", "abc.co.uk", "smtp.abc.co.uk", "gmx.uk", "me.co", // short
-		"yahoo.lu", "hotmail.lu", // another country's
+		"yahoo.lu", "hotmail.lu", "fastmail.info", "yandex.org", // another country's or register's
 		"example.com", "smtp.example.com", "mail.example.org", "mail.gmail.com", "gmail.de",
 		"", ".", "gmail", "com",
 	} {

@@ -63,13 +63,13 @@ const (
 	Password          Login = "password"           // of the account or mailbox
 	Challenge         Login = "challenge"          // the password, by CRAM-MD5 and kin only. RFC 2195
 	AuthorizationCode Login = "authorization_code" // made when SMTP is switched on in the web settings
-	APIKey            Login = "api_key"            //
-	Credential        Login = "credential"         // a password that the service issues for SMTP
-	Token             Login = "token"              // an SMTP token that belongs to one address
-	BridgePassword    Login = "bridge_password"    // shown by the program on this machine
-	ByAddress         Login = "address"            // the client's IP address is allowed
-	NoLogin           Login = "none"               // nothing is asked
-	NoAccess          Login = "closed"             // mail programs are not served
+	APIKey            Login = "api_key"
+	Credential        Login = "credential"      // a password that the service issues for SMTP
+	Token             Login = "token"           // an SMTP token that belongs to one address
+	BridgePassword    Login = "bridge_password" // shown by the program on this machine
+	ByAddress         Login = "address"         // the client's IP address is allowed
+	NoLogin           Login = "none"            // nothing is asked
+	NoAccess          Login = "closed"          // mail programs are not served
 )
 
 // Standing is whether a way to sign in works.
@@ -77,7 +77,7 @@ type Standing string
 
 // The standings.
 const (
-	Accepted     Standing = "accepted"       //
+	Accepted     Standing = "accepted"
 	OffByDefault Standing = "off_by_default" // until an admin switches it on
 	Ended        Standing = "ended"          // for everybody
 	Unknown      Standing = ""               // not among the provider's ways
@@ -104,15 +104,15 @@ const (
 // Limits are what a provider lets one account do. Zero is unknown. They change
 // often; [Limits.Note] says what they depend on.
 type Limits struct {
-	Connections       int    `json:"connections,omitempty" toml:"connections"`                 // at a time
-	PerMinute         int    `json:"per_minute,omitempty" toml:"per_minute"`                   // messages
-	PerHour           int    `json:"per_hour,omitempty" toml:"per_hour"`                       // messages
-	PerDay            int    `json:"per_day,omitempty" toml:"per_day"`                         // messages
-	Recipients        int    `json:"recipients,omitempty" toml:"recipients"`                   // of one message
-	RecipientsPerHour int    `json:"recipients_per_hour,omitempty" toml:"recipients_per_hour"` //
-	RecipientsPerDay  int    `json:"recipients_per_day,omitempty" toml:"recipients_per_day"`   //
-	MessageBytes      int64  `json:"message_bytes,omitempty" toml:"message_bytes"`             // encoded, as sent
-	Note              string `json:"note,omitempty" toml:"note"`                               //
+	Connections       int    `json:"connections,omitempty" toml:"connections"` // at a time
+	PerMinute         int    `json:"per_minute,omitempty" toml:"per_minute"`   // messages
+	PerHour           int    `json:"per_hour,omitempty" toml:"per_hour"`       // messages
+	PerDay            int    `json:"per_day,omitempty" toml:"per_day"`         // messages
+	Recipients        int    `json:"recipients,omitempty" toml:"recipients"`   // of one message
+	RecipientsPerHour int    `json:"recipients_per_hour,omitempty" toml:"recipients_per_hour"`
+	RecipientsPerDay  int    `json:"recipients_per_day,omitempty" toml:"recipients_per_day"`
+	MessageBytes      int64  `json:"message_bytes,omitempty" toml:"message_bytes"` // encoded, as sent
+	Note              string `json:"note,omitempty" toml:"note"`
 }
 
 // OAuth is where tokens come from and what they must allow.
@@ -154,21 +154,21 @@ type Provider struct {
 	Patterns    []Server   `json:"patterns"`     // servers whose names depend on the customer or region, with "*"
 	PatternNote string     `json:"pattern_note"` // how to make a name of them
 
-	User     UserForm `json:"user"`            // "": the service issues a name, or asks for none
-	UserNote string   `json:"user_note"`       //
+	User     UserForm `json:"user"` // "": the service issues a name, or asks for none
+	UserNote string   `json:"user_note"`
 	Logins   []Login  `json:"logins"`          // the preferred first, changes left aside
 	Changes  []Change `json:"changes"`         // the earliest first
 	OAuth    *OAuth   `json:"oauth,omitempty"` // nil without OAuth2
-	Limits   Limits   `json:"limits"`          //
+	Limits   Limits   `json:"limits"`
 
-	From       string     `json:"from"`       // which From addresses are allowed; "": not known
-	Setup      []string   `json:"setup"`      // what must be done before a program may send
-	Notes      []string   `json:"notes"`      //
-	Retired    []Retired  `json:"retired"`    //
-	Mistaken   []Mistaken `json:"mistaken"`   //
-	Docs       []Doc      `json:"docs"`       //
-	Confidence Confidence `json:"confidence"` //
-	Sources    []string   `json:"sources"`    // words of Sources
+	From       string     `json:"from"`  // which From addresses are allowed; "": not known
+	Setup      []string   `json:"setup"` // what must be done before a program may send
+	Notes      []string   `json:"notes"`
+	Retired    []Retired  `json:"retired"`
+	Mistaken   []Mistaken `json:"mistaken"`
+	Docs       []Doc      `json:"docs"`
+	Confidence Confidence `json:"confidence"`
+	Sources    []string   `json:"sources"` // words that NOTICE explains
 }
 
 // Standing returns whether l works at the time at, and the change that made it

@@ -5,7 +5,7 @@ type Retired struct {
 	Host       string     `json:"host"`      // may hold "*" for any characters
 	Protocol   string     `json:"protocol"`  // "smtp", "imap" or "pop3"
 	Successor  string     `json:"successor"` // a host of the same provider; "": there is none
-	Note       string     `json:"note"`      //
+	Note       string     `json:"note"`
 	Confidence Confidence `json:"confidence"`
 	Provider   ID         `json:"provider"`
 }

@@ -10,13 +10,16 @@ import (
 	"testing/fstest"
 )
 
+// sources are the words for where facts come from; NOTICE explains them.
+var sources = []string{"ispdb", "nodemailer", "delta-chat", "thunderbird", "vendor", "public", "general"}
+
 // faults returns what is wrong with the data beyond what decoding finds.
 func faults(d *database) []string {
 	var found []string
 	ids := map[ID]bool{}
-	owner := map[string]ID{}          // of domains, MX suffixes and retired names
-	ports := map[string]Security{}    // by host and port
-	closed := map[string]bool{}       //
+	owner := map[string]ID{}       // of domains, MX suffixes and retired names
+	ports := map[string]Security{} // by host and port
+	closed := map[string]bool{}
 	hosts := map[string]map[ID]bool{} // by host
 	for _, p := range d.providers {
 		bad := func(format string, args ...any) {
@@ -187,7 +190,7 @@ func (p *Provider) check(bad func(string, ...any), own func(what, name string)) 
 		}
 	}
 	for _, s := range p.Sources {
-		if sources[s] == "" {
+		if !slices.Contains(sources, s) {
 			bad("source %q", s)
 		}
 	}
