@@ -21,6 +21,7 @@ type Facts struct {
 	Incoming  []IncomingLogin
 	Issuer    *Issuer
 	Clock     *Clock
+	Portals   []Portal
 	Domain    *Domain
 	Token     *Token
 	Withheld  string        // why the login was not made although it was asked for

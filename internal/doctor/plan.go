@@ -28,6 +28,7 @@ const (
 	probeIncoming probeKind = "incoming" // the same login at a server for reading mail
 	probeIssuer   probeKind = "issuer"   // a certificate that its issuer publishes
 	probeClock    probeKind = "clock"    // another clock
+	probePortal   probeKind = "web"      // a host's web port, where a login page may answer
 	probeDomain   probeKind = "domain"   // what the sender's domain publishes
 )
 
@@ -137,6 +138,7 @@ func networkProbes(q *Question, f *Facts, name *Name) []probe {
 			probes = append(probes, probe{kind: probeTalk, at: Endpoint{q.Host, port}, security: usual(port), why: string(talkPort)})
 		}
 	}
+	probes = append(probes, portalProbes(q, f, name)...)
 	return append(probes, controlProbes(q, f, name)...)
 }
 
@@ -307,6 +309,9 @@ func trouble(q *Question, f *Facts) []probe {
 	}
 	var probes []probe
 	add := func(p probe) { probes = append(probes, p) }
+	if mode := f.talk(talkMode); t.Spoke == ProtoHTTP || mode != nil && mode.Spoke == ProtoHTTP {
+		probes = append(probes, portalProbes(q, f, f.name(nameTarget))...)
+	}
 	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}

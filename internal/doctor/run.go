@@ -205,6 +205,8 @@ func (r *run) do(ctx context.Context, p probe) {
 		said, well = r.issuer(ctx, p)
 	case probeClock:
 		said, well = r.clock(ctx, p)
+	case probePortal:
+		said, well = r.portal(ctx, p)
 	case probeDomain:
 		said, well = r.domain(ctx, p)
 	}
@@ -214,6 +216,8 @@ func (r *run) do(ctx context.Context, p probe) {
 // about says in a few words what a probe is about.
 func (p *probe) about() string {
 	switch p.kind {
+	case probePortal:
+		return "http://" + p.name
 	case probeName, probeDomain:
 		if p.server != "" {
 			return p.name + " at " + p.server
