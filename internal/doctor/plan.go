@@ -229,6 +229,11 @@ func nameProbes(q *Question, f *Facts) []probe {
 				probes = append(probes, probe{kind: probeName, name: q.Host, server: s, why: string(nameOther)})
 			}
 		}
+		for _, c := range q.Controls { // a dead name server, or a dead network?
+			if net.ParseIP(c.Host) != nil && q.Proxy == "" {
+				probes = append(probes, probe{kind: probeConnect, at: c, why: string(connectControl)})
+			}
+		}
 	}
 	return probes
 }

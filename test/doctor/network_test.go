@@ -75,7 +75,7 @@ func TestNetworks_Offline(t *testing.T) {
 		also      []cause.ID
 	}{
 		{"the cable is out", []string{w.router, "link", "set", "down11", "down"}, []string{w.router, "link", "set", "down11", "up"}, nil},
-		{"there is no route", []string{w.client, "route", "del", "default"}, []string{w.client, "route", "add", "default", "via", "10.11.0.1"}, []cause.ID{"net.unreachable"}},
+		{"there is no route", []string{w.client, "route", "del", "default"}, []string{w.client, "route", "add", "default", "via", "10.11.0.1"}, []cause.ID{"net.unreachable"}}, // it is both
 		{"the interface is down", []string{w.client, "link", "set", "wire", "down"}, nil, nil},
 	} {
 		w.ip(t, c.cut[0], c.cut[1:]...)
@@ -83,7 +83,7 @@ func TestNetworks_Offline(t *testing.T) {
 		k.want, k.also = "net.offline", c.also
 		ask(t, k)
 		k = w.question(t, c.name+", by name", "smtp://mail.world.test:587")
-		k.want, k.also = "net.offline", append(c.also, "dns.resolver-unreachable")
+		k.want = "net.offline"
 		ask(t, k)
 		if c.mend != nil {
 			w.ip(t, c.mend[0], c.mend[1:]...)
@@ -119,6 +119,23 @@ func TestNetworks_CaptivePortal(t *testing.T) {
 	k := w.question(t, "a network with a login page", "smtp://mail.world.test:587")
 	k.want, k.also = "net.captive-portal", []cause.ID{"net.offline", "net.port-blocked"} // known hosts answer on no port
 	ask(t, k)
+}
+
+// TestNetworks_IncomingServer: the port says what it is, whatever speaks there.
+func TestNetworks_IncomingServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(t, "service.incoming-server", target+":143", "mail.world.test")
+	w.serve(t, "service.incoming-server/imaps", target+":993", "mail.world.test")
+	w.serve(t, "service.incoming-server/pop3s", target+":995", "mail.world.test")
+	w.serve(t, "ok/relay", target+":587", "mail.world.test")
+	w.controls(t)
+	w.names(t, "mail.world.test. 60 IN A "+target, "world.test. 60 IN A "+target)
+	for _, at := range []string{"smtp://mail.world.test:143", "smtps://mail.world.test:993", "smtp://mail.world.test:993", "smtps://mail.world.test:995", "smtp://mail.world.test:110"} {
+		k := w.question(t, "incoming server, "+at, at)
+		k.want = "service.incoming-server"
+		ask(t, k)
+	}
 }
 
 // TestNetworks_Inspected: the router passes mail through something that masks
