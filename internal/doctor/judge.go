@@ -25,7 +25,7 @@ type judge struct {
 func (j *judge) findings() []Finding {
 	found := []Finding{}
 	for _, rung := range []func() *Finding{
-		j.names, j.incomingServer, j.captive, j.network, j.blackHole, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
+		j.names, j.incomingServer, j.network, j.blackHole, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
 	} {
 		if x := rung(); x != nil {
 			found = append(found, *x)

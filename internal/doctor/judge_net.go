@@ -133,6 +133,9 @@ func (j *judge) unreached(v view) *Finding {
 			outside = outside && !a.IsLoopback()
 		}
 	}
+	if x := j.captive(v); x != nil {
+		return x
+	}
 	nothing := len(v.sameFine)+len(v.elsewhere)+len(v.answered) == 0
 	switch {
 	case v.outcome == ByProxy:
@@ -256,6 +259,12 @@ func (j *judge) service() *Finding {
 		id, ok := causes[t.Spoke]
 		if !ok {
 			continue
+		}
+		if t.Spoke == ProtoHTTP {
+			if x := j.captive(view{}); x != nil {
+				x.Seen = append(x.Seen, fmt.Sprintf("%s answers in HTTP too", t.Endpoint))
+				return x
+			}
 		}
 		seen := fmt.Sprintf("%s answers in %s", t.Endpoint, t.Spoke)
 		if t.Spoke == ProtoOther {

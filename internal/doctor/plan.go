@@ -28,7 +28,7 @@ const (
 	probeIncoming probeKind = "incoming" // the same login at a server for reading mail
 	probeIssuer   probeKind = "issuer"   // a certificate that its issuer publishes
 	probeClock    probeKind = "clock"    // another clock
-	probePortal   probeKind = "web"      // a host's web port, where a login page may answer
+	probePortal   probeKind = "portal"   // a plain web request, where mail ports are not reached
 	probeDomain   probeKind = "domain"   // what the sender's domain publishes
 )
 
@@ -138,13 +138,15 @@ func networkProbes(q *Question, f *Facts, name *Name) []probe {
 			probes = append(probes, probe{kind: probeTalk, at: Endpoint{q.Host, port}, security: usual(port), why: string(talkPort)})
 		}
 	}
-	probes = append(probes, portalProbes(q, f, name)...)
-	return append(probes, controlProbes(q, f, name)...)
+	for _, u := range portalURLs(q, name) {
+		probes = append(probes, probe{kind: probePortal, url: u})
+	}
+	return append(probes, controlProbes(q, name)...)
 }
 
 // controlProbes connect to hosts known to be up: on the port they are known by, on
 // the port of the question, and on others where they do not answer there.
-func controlProbes(q *Question, f *Facts, name *Name) []probe {
+func controlProbes(q *Question, name *Name) []probe {
 	controls := q.Controls
 	if len(controls) == 0 && slices.Contains(submissionPorts, q.Port) && q.Port != 2525 && allPublic(name.Addresses) {
 		for _, h := range wellKnown {
@@ -310,7 +312,9 @@ func trouble(q *Question, f *Facts) []probe {
 	var probes []probe
 	add := func(p probe) { probes = append(probes, p) }
 	if mode := f.talk(talkMode); t.Spoke == ProtoHTTP || mode != nil && mode.Spoke == ProtoHTTP {
-		probes = append(probes, portalProbes(q, f, f.name(nameTarget))...)
+		for _, u := range portalURLs(q, f.name(nameTarget)) { // a sign-in page may answer for all
+			add(probe{kind: probePortal, url: u})
+		}
 	}
 	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})

@@ -3,119 +3,115 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
-	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 )
 
-// Portal is what a host's web port answered to a plain request.
+// Portal is what a plain web request got where mail ports are not reached.
 type Portal struct {
-	Host   string
-	Status int    // of HTTP; 0: no answer
-	To     string // the host that it sends the browser to; "" none
-	URL    string // where exactly
-	Error  string
+	URL    string
+	Status int
+	To     string // where it was sent on to; "" without
 }
 
-// away reports whether the answer sends the browser to a stranger. A host that
-// sends to its own secure or www form is none.
-func (p *Portal) away() bool {
-	host := strings.ToLower(p.Host)
-	return p.To != "" && p.To != host && parentOf(p.To) != parentOf(host) && !strings.HasSuffix(p.To, "."+host) && !strings.HasSuffix(host, "."+p.To)
-}
+// knownPage is a page made for this question: it answers 204 and nothing else.
+const knownPage = "http://connectivitycheck.gstatic.com/generate_204"
 
-// portalProbes ask the web ports of two hosts that have nothing to do with each
-// other. Where a login page stands between, it answers for both.
-func portalProbes(q *Question, f *Facts, name *Name) []probe {
-	if q.Proxy != "" || len(f.Portals) > 0 {
+// portalURLs are what is asked for to see whether a sign-in page stands between:
+// the server and hosts known to be up, or a page made for it where the server is on
+// the Internet.
+func portalURLs(q *Question, name *Name) []string {
+	if len(q.Controls) == 0 {
+		if allPublic(name.Addresses) {
+			return []string{knownPage}
+		}
 		return nil
 	}
-	for _, a := range name.Addresses {
-		if a.IsLoopback() {
-			return nil
-		}
-	}
-	hosts := []string{q.Host}
+	urls := []string{"http://" + urlHost(q.Host) + "/"}
 	for _, c := range q.Controls {
-		if c.Host != q.Host {
-			hosts = append(hosts, c.Host)
-			break
+		if u := "http://" + urlHost(c.Host) + "/"; len(urls) < 3 && !slices.Contains(urls, u) {
+			urls = append(urls, u)
 		}
 	}
-	if len(hosts) == 1 && allPublic(name.Addresses) {
-		for _, h := range wellKnown {
-			if !strings.EqualFold(h, q.Host) {
-				hosts = append(hosts, h)
-				break
-			}
-		}
-	}
-	if len(hosts) == 1 {
-		return nil // one redirection alone says nothing
-	}
-	var probes []probe
-	for _, h := range hosts {
-		probes = append(probes, probe{kind: probePortal, name: h})
-	}
-	return probes
+	return urls
 }
 
-// portal asks a host's web port for its first page and follows nothing.
+func urlHost(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// portal makes one plain web request and follows nothing.
 func (r *run) portal(ctx context.Context, p probe) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, r.share(otherWait, 0.2))
 	defer cancel()
-	seen := Portal{Host: p.name}
-	host := p.name
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil {
+		return err.Error(), true
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/", nil)
-	if err == nil {
-		var resp *http.Response
-		if resp, err = r.httpClient().Do(req); err == nil {
-			resp.Body.Close()
-			seen.Status = resp.StatusCode
-			if to, err := resp.Location(); err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 {
-				seen.To, seen.URL = strings.ToLower(to.Hostname()), evidence.Clip(evidence.Printable(to.Redacted()), 200)
-			}
-		}
+	resp, err := r.httpClient().Do(req)
+	if err != nil {
+		return "no answer", true // most servers of mail have no web page
 	}
-	seen.Error = errorText(err)
+	_, _ = io.CopyN(io.Discard, resp.Body, 1)
+	_ = resp.Body.Close()
+	found := Portal{URL: p.url, Status: resp.StatusCode, To: resp.Header.Get("Location")}
 	r.mu.Lock()
-	r.f.Portals = append(r.f.Portals, seen)
+	r.f.Portals = append(r.f.Portals, found)
 	r.mu.Unlock()
-	switch {
-	case seen.URL != "":
-		return fmt.Sprintf("HTTP %d to %s", seen.Status, seen.URL), !seen.away()
-	case seen.Status != 0:
-		return fmt.Sprintf("HTTP %d", seen.Status), seen.Status != http.StatusNetworkAuthenticationRequired
-	}
-	return "no web server", true
+	return resp.Status, !found.signIn() && found.sentTo() == ""
 }
 
-// captive judges a network that answers for other hosts with its login page. One
-// answer of 511 says so itself (RFC 6585 §6); else two hosts must send to one
-// stranger.
-func (j *judge) captive() *Finding {
-	t := j.f.talk(talkTarget)
-	if j.f.reached(connectTarget) && (t == nil || t.Failure == nil || t.Spoke == ProtoSMTP) {
+// signIn reports whether the answer alone is that of a page to sign in at. RFC 6585
+// §6.
+func (p *Portal) signIn() bool {
+	return p.Status == http.StatusNetworkAuthenticationRequired || p.URL == knownPage && p.Status != http.StatusNoContent
+}
+
+// sentTo returns the host that a request was sent on to, "" where it was not or
+// stays with the same owner.
+func (p *Portal) sentTo() string {
+	asked, err := url.Parse(p.URL)
+	to, terr := url.Parse(p.To)
+	if err != nil || terr != nil || p.Status/100 != 3 || to.Hostname() == "" || strings.HasSuffix(to.Hostname(), parentOf(asked.Hostname())) {
+		return ""
+	}
+	return to.Hostname()
+}
+
+// captive judges a network on which nothing but a sign-in page answers: one that
+// says so, or to which two hosts with nothing in common are sent on.
+func (j *judge) captive(v view) *Finding {
+	if len(v.sameFine) > 0 {
 		return nil
 	}
-	sent := map[string]string{} // to a stranger's host, by whom first
+	sent := map[string]string{} // the page to the host asked
 	for i := range j.f.Portals {
 		p := &j.f.Portals[i]
-		if p.Status == http.StatusNetworkAuthenticationRequired {
-			return j.find("net.captive-portal", explain.Certain, "plain HTTP to "+p.Host+" is answered with 511: the network wants a sign-in first")
-		}
-		if !p.away() {
+		to := p.sentTo()
+		if !p.signIn() && (to == "" || sent[to] == "") {
+			sent[to] = p.URL
 			continue
 		}
-		if first, ok := sent[p.To]; ok && first != p.Host {
-			return j.find("net.captive-portal", explain.Likely, fmt.Sprintf("plain HTTP to %s and to %s is sent to the same page: %s", first, p.Host, p.URL))
+		seen := fmt.Sprintf("%s is answered with %d", p.URL, p.Status)
+		if p.To != "" {
+			seen += ", and sent on to " + p.To
 		}
-		sent[p.To] = p.Host
+		x := j.find("net.captive-portal", explain.Likely, seen)
+		if !p.signIn() {
+			x.Seen = append(x.Seen, sent[to]+" is sent on to the same page")
+		}
+		if p.To != "" {
+			x.first("Open " + p.To + " in a browser and sign in.")
+		}
+		return x
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (p *Program) Apply(q *Question) ([]string, error) {
 			origin = append(origin, fmt.Sprintf("%s %s: %s line %d", what, shown, v.File, v.Line))
 		}
 	}
-	q.Host, q.Typed = p.Host.Text, true
+	q.Host, q.Typed, q.program = p.Host.Text, true, p
 	note("host", p.Host, p.Host.Text)
 	if p.Port.set() {
 		n, err := strconv.Atoi(p.Port.Text)
@@ -450,4 +450,29 @@ func (p *Program) envMode(set map[string]Value) {
 	case yes(set["starttls"]):
 		p.Mode, p.Security = StartTLS, set["starttls"]
 	}
+}
+
+// edits returns what to change in the program's file so that it has the settings
+// that work.
+func (p *Program) edits(w *Works) []string {
+	if p == nil || w.Empty() {
+		return nil
+	}
+	var list []string
+	change := func(v Value, what, is, want string) {
+		if is != want {
+			list = append(list, fmt.Sprintf("In %s line %d: %s %s → %s", v.File, v.Line, what, is, want))
+		}
+	}
+	change(p.Host, "host", p.Host.Text, w.Host)
+	if p.Port.set() {
+		change(p.Port, "port", p.Port.Text, strconv.Itoa(w.Port))
+	}
+	if p.Mode != "" && p.Mode != Auto {
+		change(p.Security, "encryption", securityWords(p.Mode), securityWords(w.Security))
+	}
+	if w.User != "" && p.User.set() {
+		change(p.User, "user", p.User.Text, w.User)
+	}
+	return list
 }

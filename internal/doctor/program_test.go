@@ -64,3 +64,18 @@ func TestReadProgram(t *testing.T) {
 		t.Error("a file without a server is read")
 	}
 }
+
+func TestProgram_Edits(t *testing.T) {
+	p := &Program{
+		Host: Value{"smtp.example.org", "msmtprc", 2}, Port: Value{"587", "msmtprc", 3}, Mode: StartTLS, Security: Value{"tls on", "msmtprc", 4},
+		User: Value{"ann", "msmtprc", 5},
+	}
+	got := p.edits(&Works{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann@example.org"})
+	want := []string{"In msmtprc line 3: port 587 → 465", "In msmtprc line 4: encryption STARTTLS → TLS at once", "In msmtprc line 5: user ann → ann@example.org"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := p.edits(&Works{}); got != nil {
+		t.Errorf("changes to settings that are not known to work: %q", got)
+	}
+}

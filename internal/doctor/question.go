@@ -61,6 +61,7 @@ type Question struct {
 	Controls []Endpoint // hosts that are known to be up
 
 	anyPort       bool               // Port was left open
+	program       *Program           // whose settings these are; nil: none's
 	Resolver      *resolver.Resolver // for every name
 	OnlyResolver  bool               // no other resolver may be asked
 	Others        []string           // name servers to compare with; with ports

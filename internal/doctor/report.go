@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +96,11 @@ func NewReport(q *Question, f *Facts) *Report {
 	}
 	if t := j.effective(); t != nil && (t.Failure == nil || t.TLS != "") {
 		r.Target.Security, r.Target.Port = t.Security, t.Port
+	}
+	if len(r.Findings) > 0 {
+		for _, e := range slices.Backward(q.program.edits(&r.Works)) {
+			r.Findings[0].first(e)
+		}
 	}
 	switch {
 	case len(r.Findings) > 0 && !(f.OutOfTime && r.Findings[0].Confidence == explain.Possible):

@@ -216,8 +216,6 @@ func (r *run) do(ctx context.Context, p probe) {
 // about says in a few words what a probe is about.
 func (p *probe) about() string {
 	switch p.kind {
-	case probePortal:
-		return "http://" + p.name
 	case probeName, probeDomain:
 		if p.server != "" {
 			return p.name + " at " + p.server
@@ -234,7 +232,7 @@ func (p *probe) about() string {
 		return p.user
 	case probeIncoming:
 		return strings.ToUpper(p.incoming.Protocol) + " " + p.incoming.Endpoint.String()
-	case probeIssuer:
+	case probeIssuer, probePortal:
 		return p.url
 	case probeClock:
 		return p.at.String()

@@ -37,4 +37,19 @@ var families = map[string]string{
 	"blank":  "is empty|[empty]|is missing|[missing]|not set|not specified|not configured|not defined|is not given|not provided|no host|[undefined]|is null|unset|is blank|[incomplete]|not been set|not entered|has not been|is required|cannot be empty|must be set",
 	"mail":   "[mail]|e-mail|[email]|emails|mails|messages|[message]",
 	"domain": "[domain]|domains|domain name|hostname|host name",
+
+	// The same in German, French, Spanish, Portuguese, Italian, Dutch, Polish,
+	// Russian, Japanese and Chinese; stems, where endings vary.
+	"box*": "postfach|mailbox|empfänger|benutzer|konto|adresse|boîte|destinataire|utilisateur|compte|buzón|buzon|destinatario|usuario|cuenta|dirección|direccion|caixa|destinatário|usuário|[conta]|endereço|casella|utente|indirizzo|postvak|ontvanger|geadresseerde|gebruiker|[adres]|" +
+		"ящик|получател|пользовател|адрес|учетн|учётн|メールボックス|ユーザ|宛先|アドレス|受信者|邮箱|信箱|用户|收件人|地址|帐号|账号|郵箱|使用者|skrzynk|odbiorc|użytkownik",
+	"absent*": "existiert nicht|unbekannt|nicht gefunden|nicht vorhanden|ungültig|inconnu|introuvable|n'existe|inexist|invalide|pas trouvé|desconocid|no existe|no encontrad|incorrect|não existe|nao existe|desconhecid|não encontrad|inválid|non esiste|sconosciut|non trovat|inesistent|bestaat niet|onbekend|niet gevonden|" +
+		"не существует|не найден|неизвест|неверн|存在しません|見つかりません|不明|不存在|找不到|错误|无效|nie istnieje|nieznan",
+	"full*":  "[voll]|überschritten|kontingent|speicherplatz|[plein]|pleine|dépassé|[quota]|saturé|llen|super|excedid|almacenamiento|cheia|excedeu|armazenamento|[piena]|[pieno]|superat|esaurit|[vol]|overschreden|переполнен|превы|квот|いっぱい|超え|容量|已满|滿|超出|超过|pełn|przepełn|przekroczon",
+	"shut*":  "gesperrt|deaktiviert|inaktiv|désactivé|bloqué|suspendu|inactif|desactivad|bloquead|suspendid|desativad|suspens|inativ|disabilitat|sospes|bloccat|disattivat|geblokkeerd|uitgeschakeld|inactief|заблокирован|отключ|неактив|停止|無効|禁用|停用|冻结|zablokowan",
+	"from*":  "absender|expéditeur|expediteur|remitente|remetente|mittente|afzender|отправител|差出人|送信者|发件人|nadawc",
+	"mail*":  "nachricht|[e-mail]|[mail]|[message]|mensaje|mensagem|messaggio|bericht|письмо|сообщени|メッセージ|メール|邮件|信件|wiadomo",
+	"size*":  "groß|gross|größe|volumineu|taille|[grande]|tamaño|tamanho|dimension|[groot]|grootte|размер|больш|サイズ|大小|过大|太大|rozmiar|[duża]|[duży]",
+	"file*":  "anhang|anhänge|pièce jointe|pièces jointes|adjunto|anexo|allegat|bijlage|вложени|添付|附件|załącznik",
+	"not*":   "nicht erlaubt|nicht zulässig|verboten|abgelehnt|blockiert|interdit|refus|non autorisé|bloqué|no permitid|prohibid|rechazad|não permitid|proibid|rejeitad|bloquead|non consentit|vietat|rifiutat|niet toegestaan|geweigerd|geblokkeerd|запрещ|отклон|не допуска|拒否|禁止|许可|不允许|拒绝|zabronion|odrzucon",
+	"owned*": "gehört nicht|nicht berechtigt|n'appartient|pas autorisé|no pertenece|no autorizad|não pertence|não autorizad|non appartiene|non autorizzat|hoort niet|behoort niet|не принадлежит|не соответ|不属于|不一致|一致しません|nie należy",
 }

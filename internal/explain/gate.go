@@ -12,6 +12,9 @@ var mailSigns = []string{
 	"smtp", "mail", "recipient", "rcpt", "sender", "postmaster", "mailbox", "helo", "ehlo", "starttls", "[spam]", "[spf]", "dkim", "dmarc", "relay",
 	"[mx]", "bounce", "undeliver", "greylist", "postfix", "exim", "aadsts", "xoauth2", "oauthbearer", "0x800ccc", "0x800421", "sendgrid", "imap", "pop3", "[dsn]",
 	"blocklist", "dnsbl", "[rbl]", "spamhaus", "subscriber", "the message was", "your message", "this message", "retry timeout", "(#4.", "(#5.", "returned to sender",
+	"dt:spm", "hl:i", "sendgrid", "throttling", "bare <lf>", "envelope", "retry time", "prohibition", "invalid greeting",
+	"postfach", "empfänger", "nachricht", "destinatair", "messagerie", "courriel", "destinatari", "destinatári", "buzón", "mensaje", "correo", "mensagem", "caixa postal", "casella", "messaggio",
+	"ontvanger", "postvak", "geadresseerde", "skrzynk", "wiadomo", "письм", "ящик", "получател", "почт", "メール", "宛先", "受信者", "邮", "郵", "信箱", "收件人", "发件人", "用户不存在", "메일",
 }
 
 // hintSigns stand in texts about mail and in others too.
@@ -92,7 +95,7 @@ func (x *Finding) believable(f Facts, a about) bool {
 	case family == "net", family == "dns", family == "tls":
 		return !a.other
 	}
-	return strings.HasPrefix(string(x.Cause), "service.wrong-protocol-") && !strings.HasSuffix(string(x.Cause), "http")
+	return !a.other && strings.HasPrefix(string(x.Cause), "service.wrong-protocol-") && !strings.HasSuffix(string(x.Cause), "http")
 }
 
 var (

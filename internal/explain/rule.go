@@ -349,7 +349,10 @@ func (m *matcher) fits(c setting) (fits, sure bool) {
 			inside = true
 		}
 	}
-	return inside && c.stage == "" || c.unknown && !inside && m.stages[0] == evidence.StageClient, false
+	if m.stages[0] == evidence.StageBounce && !inside { // between a client and its server the same fault has another cause
+		return c.unknown && m.id != "delivery.host-unreachable" && m.id != "delivery.dns-failed", false
+	}
+	return inside && c.stage == "" || c.unknown && !inside, false
 }
 
 func wordByte(c byte) bool { return c >= 'a' && c <= 'z' || digit(c) || c >= 0x80 }

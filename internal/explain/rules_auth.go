@@ -49,7 +49,7 @@ var authRules = ruleset{
 	},
 	hints: []rule{
 		{id: "auth.malformed-exchange", when: "base64|decode|challenge", at: "auth", from: "libraries"},
-		{id: "auth.credentials-rejected", when: "password|credential|login|log in|username|authenticat", at: "auth client", from: "any"},
+		{id: "auth.credentials-rejected", when: "password|credential|login|log in|username|authenticat & !454|451|421", at: "auth client", from: "any"},
 	},
 }
 

@@ -88,6 +88,18 @@ var languageRules = ruleset{
 		{id: "policy.organisation-rule", when: "richtlinie * organisation|von der organisation|durch eine regel|regel * administrators|règle * organisation|stratégie de l'organisation|politique de l'organisation|politica de la organización|política de la organización|política da organização|criterio dell'organizzazione|regola dell'organizzazione|beleid van de organisatie|политик * организации|組織のポリシー|组织策略|组织的策略", alt: []cause.ID{"server.unspecified-rejection"}, at: "bounce post-data data rcpt", from: "Exchange"},
 		{id: "routing.loop", key: true, when: "e-mail-schleife|mailschleife|nachrichtenschleife|boucle de|boucle * messagerie|bucle de correo|loop de email|loop di posta|zacyklenie|петля|зацикл|ループが|メールループ|邮件循环|循环", at: "bounce rcpt post-data data", from: "Exchange"},
 	},
+	words: []rule{
+		{id: "recipient.mailbox-full", key: true, when: "{box*} ~ {full*}", at: "rcpt bounce post-data data", alt: []cause.ID{"server.insufficient-storage"}, from: "meaning"},
+		{id: "recipient.unknown", when: "{box*} ~ {absent*} & !{from*}", at: "rcpt bounce", alt: []cause.ID{"recipient.disabled"}, from: "meaning"},
+		{id: "recipient.disabled", when: "{box*} ~ {shut*} & !ip", at: "rcpt bounce", alt: []cause.ID{"recipient.unknown"}, from: "meaning"},
+		{id: "auth.account-disabled", key: true, when: "{box*} ~ {shut*}", at: "auth", from: "meaning"},
+		{id: "message.too-large", key: true, when: "{mail*} ~ {size*}|{size*} ~ {full*} & !{box*} ~ {full*}", at: "mail rcpt bounce post-data data", from: "meaning"},
+		{id: "message.attachment-blocked", key: true, when: "{file*} ~ {not*}", at: "bounce post-data data", from: "meaning"},
+		{id: "sender.address-not-owned", key: true, when: "{from*} ~ {owned*}", at: "mail rcpt post-data data", alt: []cause.ID{"sender.blocked"}, from: "meaning"},
+		{id: "sender.blocked", when: "{from*} ~ {not*}|{from*} ~ {shut*}|n'accepte pas les messages de|nimmt keine nachrichten von|no acepta mensajes de|não aceita mensagens de|non accetta messaggi da", at: "mail rcpt post-data data bounce", alt: []cause.ID{"reputation.low", "recipient.restricted", "policy.organisation-rule"}, from: "meaning"},
+		{id: "sender.domain-not-found", key: true, when: "domain * absender * existiert|domaine * expéditeur|dominio * remitente|domínio * remetente|dominio * mittente|domein * afzender|домен отправител|发件人域名", at: "mail rcpt post-data data bounce", from: "meaning"},
+		{id: "sender.no-reverse-dns", key: true, when: "ptr-eintrag|kein reverse|pas de reverse|enregistrement ptr|registro ptr|record ptr|ptr-record|обратн * dns|запись ptr|反向解析|逆引き|rekordu ptr", at: "connect greeting mail rcpt", from: "meaning"},
+	},
 	hints: []rule{
 		{id: "server.unspecified-rejection", when: "abgelehnt|zurückgewiesen|verweigert|nicht zugestellt|refusé|rejeté|rechazado|rechazada|denegado|rejeitado|rejeitada|recusado|negado|rifiutato|respinto|rifiutata|geweigerd|afgewezen|отклонено|отказано|отклонен|拒否|配信できませんでした|拒绝|退信|拒收|거부", alt: []cause.ID{"recipient.unknown"}, from: "all"},
 	},

@@ -6,6 +6,8 @@ import "github.com/wellsent/wellsent/internal/cause"
 var softwareRules = ruleset{
 	layer: &bySoftware,
 	signs: []rule{
+		{id: "policy.unauthenticated", key: true, when: "purported responsible address|sender id ~ fail", alt: []cause.ID{"policy.spf-failed", "sender.address-invalid"}, from: "Sender ID, RFC 4407"},
+		{id: "message.malformed", key: true, when: "transaction failed * missing final|transaction failed * header|transaction failed * missing", at: "post-data data bounce", from: "Amazon SES"},
 		{id: "delivery.expired", key: true, when: "#4.7 & expired|expir|too long|timed out|stopped trying", alt: []cause.ID{"delivery.host-unreachable", "delivery.dns-failed"}, at: "bounce", from: "Exchange, SES, Sendmail"},
 		{id: "auth.required", key: true, when: "relaying denied * authentication required|proper authentication required|authentication required to relay|authenticate to relay|authentication * before relay|relay * authenticate", alt: []cause.ID{"relay.denied"}, at: "rcpt mail data", from: "Sendmail, Exim"},
 		{id: "relay.denied", key: true, when: "relaying denied. ip name", alt: []cause.ID{"sender.no-reverse-dns"}, from: "Sendmail"},
