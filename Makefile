@@ -4,12 +4,13 @@ GO       ?= go
 STATIC   := $(GO) tool staticcheck
 PACKAGES := ./...
 
-.PHONY: help build test check unit interop doctor-matrix race bench fuzz soak docs explain-report clean
+.PHONY: help build test check cross unit interop doctor-matrix race bench fuzz soak docs explain-report clean
 
 help:
 	@echo "make test     format, vet, staticcheck and all tests with the race detector, real peers too"
 	@echo "make build    bin/wellsent"
 	@echo "make check    format, vet, staticcheck and house rules, no tests"
+	@echo "make cross    compile for Windows and macOS"
 	@echo "make unit     the tests of the packages, without real peers"
 	@echo "make interop  Postfix, Exim, swaks, curl, msmtp and Python against the binary; kill -9; full disk"
 	@echo "make doctor-matrix  what the doctor says of each failure of the lab, of real servers and of networks"
@@ -22,13 +23,18 @@ help:
 build:
 	$(GO) build -o bin/wellsent ./cmd/wellsent
 
-test: check unit interop
+test: check cross unit interop
 
 check:
 	@fmt=$$(gofmt -l $$(git ls-files "*.go")); if [ -n "$$fmt" ]; then echo "gofmt would change:"; echo "$$fmt"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(STATIC) $(PACKAGES)
 	$(GO) test -count=1 ./test/house/
+
+# The client side runs on people's own machines.
+cross:
+	GOOS=windows $(GO) build -o /dev/null ./cmd/wellsent
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/wellsent
 
 unit:
 	$(GO) test -race -shuffle=on -timeout 8m ./internal/... ./cmd/...

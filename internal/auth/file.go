@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
-	"golang.org/x/sys/unix"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // FileName is the name of the file of accounts in the data directory.
@@ -154,20 +154,11 @@ func (f *File) change(edit func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// The lock is on a file of its own, because the file of accounts is replaced.
-	l, err := os.OpenFile(f.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	unlock, err := osfile.Lock(f.path + ".lock")
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	defer l.Close() // gives up the lock
-	for {
-		err := unix.Flock(int(l.Fd()), unix.LOCK_EX)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("accounts: lock %s: %w", l.Name(), err)
-		}
-	}
+	defer unlock()
 	f.seen = stamp{} // another process may have written within one tick of the clock
 	if err := f.readLocked(); err != nil {
 		return err
@@ -190,10 +181,7 @@ func (f *File) readLocked() error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	now := stamp{size: info.Size(), changed: info.ModTime()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		now.inode = st.Ino
-	}
+	now := stamp{size: info.Size(), changed: info.ModTime(), inode: osfile.Inode(info)}
 	if now == f.seen && f.accounts != nil {
 		return nil
 	}

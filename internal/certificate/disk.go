@@ -5,35 +5,11 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
-
-// lock waits for the exclusive lock of the file at path, which it makes, and
-// returns the function that gives it up. The kernel gives it up when the process
-// dies, so no lock is ever left behind.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil // closing gives up the lock
-}
 
 // writeFile replaces the file at path in one step that a crash cannot tear: a
 // temporary file beside it is written, synced and renamed over it, and the

@@ -10,8 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // expiresSoon is how long before its end a certificate of files is warned about:
@@ -58,11 +59,7 @@ func stampOf(path string) fileStamp {
 	if err != nil {
 		return fileStamp{size: -1}
 	}
-	s := fileStamp{size: info.Size(), changed: info.ModTime()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.inode = st.Ino
-	}
-	return s
+	return fileStamp{size: info.Size(), changed: info.ModTime(), inode: osfile.Inode(info)}
 }
 
 func load(certPath, keyPath string, now time.Time) (*set, error) {

@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // The files of the private CA in its directory. Users' scripts rely on CAFile.
@@ -67,9 +69,10 @@ func (p *privateCA) refresh(old *set, now time.Time) (*set, error) {
 	if old != nil && fresh(old.leaves, now) {
 		return old, nil
 	}
-	unlock, err := lock(filepath.Join(p.dir, lockFile))
+	path := filepath.Join(p.dir, lockFile)
+	unlock, err := osfile.Lock(path)
 	if err != nil {
-		return nil, fmt.Errorf("private CA: %w", err)
+		return nil, fmt.Errorf("private CA: %w", unreadable(path, err))
 	}
 	defer unlock()
 	ca, err := p.authority(now)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +35,7 @@ type doctorFlags struct {
 	html                                          string
 	markdown                                      bool
 	configOf, client, helo                        string
+	web                                           bool
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -82,11 +82,15 @@ It exits with 0 when all works, 1 when something was found, 3 when it cannot tel
 	g.StringVar(&f.client, "for", "", "show the steps in this `PROGRAM`: "+strings.Join(doctor.Clients(), ", "))
 	g.StringVar(&f.html, "html", "", "write the report as one HTML page to `FILE`")
 	g.BoolVar(&f.markdown, "markdown", false, "print the report as Markdown, for a ticket")
+	g.BoolVar(&f.web, "web", false, "ask the three questions on a page in your browser, on this machine only")
 	return c
 }
 
 // doctor answers one question.
 func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
+	if f.web {
+		return a.doctorWeb(c, words, f)
+	}
 	q, err := a.doctorQuestion(c, words, f)
 	if err != nil {
 		return err
@@ -142,13 +146,11 @@ func (a *app) doctorQuestion(c *cobra.Command, words []string, f *doctorFlags) (
 	if err := checkDoctorFlags(c, words, f, q); err != nil {
 		return nil, err
 	}
-	var err error
-	if q.State, err = a.stateDir(); err != nil {
-		return nil, err
-	}
+	q.State = a.stateDir()
 	if err := doctorNetwork(c, f, q); err != nil {
 		return nil, err
 	}
+	var err error
 	switch {
 	case f.configOf != "":
 		err = a.targetOfProgram(c, f, q)
@@ -394,19 +396,4 @@ func (a *app) doctorSecrets(c *cobra.Command, f *doctorFlags, q *doctor.Question
 		}
 	}
 	return nil
-}
-
-// stateDir returns the directory that is kept between runs.
-func (a *app) stateDir() (string, error) {
-	if a.state != "" {
-		return a.state, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, "wellsent"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", nil // without a home nothing is kept
-	}
-	return filepath.Join(home, ".local", "state", "wellsent"), nil
 }

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // denied says whose permission is missing.
 func denied(data string) error {
 	owner := "its owner"
 	if info, err := os.Stat(data); err == nil {
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			owner = fmt.Sprintf("user id %d or a member of group id %d", s.Uid, s.Gid)
+		if uid, gid, ok := osfile.Owner(info); ok {
+			owner = fmt.Sprintf("user id %d or a member of group id %d", uid, gid)
 		}
 	}
 	return fmt.Errorf("you may not use the queue in %s: it belongs to somebody else. Run this as %s, or as root", printable(data), owner)
@@ -32,15 +33,11 @@ func becomeOwner(data string) error {
 	if err != nil {
 		return fmt.Errorf("look at the data directory: %w", err)
 	}
-	s, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || s.Uid == 0 {
+	uid, gid, ok := osfile.Owner(info)
+	if !ok || uid == 0 {
 		return nil
 	}
-	err = syscall.Setegid(int(s.Gid))
-	if err == nil {
-		err = syscall.Seteuid(int(s.Uid))
-	}
-	if err != nil {
+	if err := osfile.ActAs(uid, gid); err != nil {
 		return fmt.Errorf("act as the owner of %s: %w", data, err)
 	}
 	return nil

@@ -108,9 +108,7 @@ func (a *app) askHidden(ctx context.Context, prompt string) (string, error) {
 		case s := <-signals:
 			_ = term.Restore(fd, before)
 			signal.Reset(s)
-			if s, ok := s.(syscall.Signal); ok {
-				_ = syscall.Kill(os.Getpid(), s)
-			}
+			raise(s)
 		case <-answered:
 		case <-ctx.Done():
 		}
@@ -128,4 +126,12 @@ func (a *app) askHidden(ctx context.Context, prompt string) (string, error) {
 		return "", fmt.Errorf("ask for the password: %w", err)
 	}
 	return string(b), nil
+}
+
+// raise ends the process by s, as it would have ended without us.
+func raise(s os.Signal) {
+	if p, err := os.FindProcess(os.Getpid()); err == nil && p.Signal(s) == nil {
+		return
+	}
+	os.Exit(exitNot) // no such signals here
 }

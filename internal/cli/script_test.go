@@ -1,10 +1,12 @@
 package cli_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/smtp"
 	"os"
 	"os/exec"
@@ -50,6 +52,8 @@ func TestMain(m *testing.M) {
 //	                        to FILE
 //	linger FILE FROM TO     as submit, but stops in the middle of the message and
 //	                        stays connected until the script ends
+//	talk FILE LINE...       says the lines to the address that FILE says is listened
+//	                        on, and reads to the end
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -75,7 +79,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("no such condition: " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit, "linger": linger, "labsend": labSend,
+			"exits": exits, "lines": lines, "columns": columns, "await": await, "submit": submit, "linger": linger, "talk": talk, "labsend": labSend,
 		},
 	})
 }
@@ -181,6 +185,28 @@ func linger(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	c, _ := begin(ts, args)
 	ts.Defer(func() { c.Close() })
+}
+
+// talk says lines to a server, one after another without a wait.
+func talk(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: talk FILE LINE...")
+	}
+	at := regexp.MustCompile(`listening on (\S+:\d+)`).FindStringSubmatch(ts.ReadFile(args[0]))
+	if at == nil {
+		ts.Fatalf("%s does not say what is listened on", args[0])
+	}
+	c, err := net.Dial("tcp", at[1])
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(c.SetDeadline(time.Now().Add(awaited)))
+	r := bufio.NewReader(c)
+	_, err = r.ReadString('\n') // the greeting
+	ts.Check(err)
+	_, err = io.WriteString(c, strings.Join(args[1:], "\r\n")+"\r\n")
+	ts.Check(err)
+	_, err = io.Copy(io.Discard, r)
+	ts.Check(err)
 }
 
 // begin hands over a message but for its end.

@@ -61,6 +61,7 @@ type Dispatcher struct {
 	lanes   map[spool.Destination]*lane
 	ctx     context.Context // of Run; nil: not running. Kept because workers start on a signal, not on a call of their owner
 	workers int
+	crowd   []*lane              // those that wait for another lane's worker to end, longest first
 	running sync.WaitGroup       // workers
 	waiting map[*waiter]struct{} // calls of Flush
 	alarm   chan struct{}        // capacity 1: the timetable has an earlier time
@@ -91,13 +92,20 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.restoreLanes(ctx); err != nil {
 		return err
 	}
-	heads, err := d.o.Store.Heads(ctx)
-	if err != nil {
-		return err
-	}
+	// Before the look at what is there: what comes during it starts workers by itself,
+	// and would be forgotten otherwise.
 	d.mu.Lock()
 	d.ctx = ctx
 	d.mu.Unlock()
+	heads, err := d.o.Store.Heads(ctx)
+	if err != nil {
+		d.mu.Lock()
+		d.ctx = nil
+		d.mu.Unlock()
+		cancel()
+		d.running.Wait()
+		return err
+	}
 	for _, h := range heads {
 		d.look(d.lane(h.Destination))
 	}
@@ -132,9 +140,16 @@ func (d *Dispatcher) restoreLanes(ctx context.Context) error {
 			d.log.Error("lane record passed over", "error", err)
 			continue
 		}
-		if d.lanes[l.name] == nil {
+		have := d.lanes[l.name]
+		if have == nil {
 			d.lanes[l.name] = l
+			continue
 		}
+		have.mu.Lock()
+		if have.health.State == laneOpen && have.health.Since.IsZero() { // mail came for it before we did
+			have.health = l.health
+		}
+		have.mu.Unlock()
 	}
 	return nil
 }
@@ -184,7 +199,7 @@ func (d *Dispatcher) signal(l *lane) {
 func (d *Dispatcher) grow(l *lane) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ctx == nil || d.ctx.Err() != nil || d.workers >= maxWorkers {
+	if d.ctx == nil || d.ctx.Err() != nil {
 		return
 	}
 	l.mu.Lock()
@@ -195,10 +210,43 @@ func (d *Dispatcher) grow(l *lane) {
 	if l.workers > 0 && !l.health.Next.IsZero() {
 		return // a probe, or a slow lane: one will do
 	}
+	if d.workers >= maxWorkers {
+		// A lane with a worker can wait for that; one without would wait for ever.
+		if l.workers == 0 && !l.crowded {
+			l.crowded = true
+			d.crowd = append(d.crowd, l)
+		}
+		return
+	}
 	l.workers++
 	d.workers++
 	ctx := d.ctx
 	d.running.Go(func() { d.serve(ctx, l) })
+}
+
+// isCrowded reports whether a lane waits for the worker of another to end.
+func (d *Dispatcher) isCrowded() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.crowd) > 0
+}
+
+// uncrowd gives the place of a worker that has ended to the lane that has waited
+// longest.
+func (d *Dispatcher) uncrowd() {
+	d.mu.Lock()
+	if len(d.crowd) == 0 {
+		d.mu.Unlock()
+		return
+	}
+	l := d.crowd[0]
+	d.crowd[0] = nil
+	d.crowd = d.crowd[1:]
+	l.mu.Lock()
+	l.crowded = false
+	l.mu.Unlock()
+	d.mu.Unlock()
+	d.signal(l)
 }
 
 // allowedLocked returns how many workers the lane may have.

@@ -78,7 +78,7 @@ type LaneStatus struct {
 	Title     string      `json:"title"`
 	Reply     string      `json:"reply"`
 	Since     *time.Time  `json:"since"`      // of the state; nil when open
-	NextProbe *time.Time  `json:"next_probe"` // nil when open
+	NextProbe *time.Time  `json:"next_probe"` // nil when nothing keeps it
 	Workers   int         `json:"workers"`
 	Queued    int         `json:"queued"` // recipients
 	Actor     cause.Actor `json:"actor"`

@@ -36,6 +36,33 @@ func (w *waiter) tried(refs []spool.Ref, stopped spool.Destination) {
 	}
 }
 
+// keep takes off what is not in queued any more.
+func (w *waiter) keep(queued map[spool.Ref]spool.Destination) {
+	w.mu.Lock()
+	var gone []spool.Ref
+	for r := range w.left {
+		if _, ok := queued[r]; !ok {
+			gone = append(gone, r)
+		}
+	}
+	w.mu.Unlock()
+	w.tried(gone, "")
+}
+
+// queued returns all that is queued.
+func (d *Dispatcher) queued(ctx context.Context) (map[spool.Ref]spool.Destination, error) {
+	all := map[spool.Ref]spool.Destination{}
+	for m, err := range d.o.Store.List(ctx, spool.Query{States: []spool.State{spool.StateQueued}}) {
+		if err != nil {
+			return nil, err
+		}
+		for i := range m.Recipients {
+			all[spool.Ref{ID: m.ID, Index: m.Recipients[i].Index}] = m.Recipients[i].Destination
+		}
+	}
+	return all, nil
+}
+
 // settled tells those who wait that the recipients of s have been tried.
 func (d *Dispatcher) settled(s *settlement) {
 	d.mu.RLock()
@@ -56,6 +83,15 @@ func (d *Dispatcher) settled(s *settlement) {
 	}
 }
 
+// stopped tells those who wait that nothing goes by lane name.
+func (d *Dispatcher) stopped(name spool.Destination) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for w := range d.waiting {
+		w.tried(nil, name)
+	}
+}
+
 // Flush makes every queued recipient due now, and returns when each has been
 // tried once or its lane has turned out not to go. Without Run it delivers by
 // itself. It returns ctx's error when that ends first.
@@ -66,17 +102,10 @@ func (d *Dispatcher) Flush(ctx context.Context) error {
 	if err := d.ensureLanes(ctx); err != nil {
 		return err
 	}
-	w := &waiter{left: map[spool.Ref]spool.Destination{}, done: make(chan struct{})}
-	for m, err := range d.o.Store.List(ctx, spool.Query{States: []spool.State{spool.StateQueued}}) {
-		if err != nil {
-			return err
-		}
-		for i := range m.Recipients {
-			w.left[spool.Ref{ID: m.ID, Index: m.Recipients[i].Index}] = m.Recipients[i].Destination
-		}
-	}
-	if len(w.left) == 0 {
-		return nil
+	w := &waiter{done: make(chan struct{})}
+	var err error
+	if w.left, err = d.queued(ctx); err != nil || len(w.left) == 0 {
+		return err
 	}
 	d.mu.Lock()
 	d.waiting[w] = struct{}{}
@@ -86,6 +115,12 @@ func (d *Dispatcher) Flush(ctx context.Context) error {
 		delete(d.waiting, w)
 		d.mu.Unlock()
 	}()
+	// What was settled before we were told of settlements would be awaited for ever.
+	now, err := d.queued(ctx)
+	if err != nil {
+		return err
+	}
+	w.keep(now)
 	if _, err := d.Retry(ctx, Selection{All: true}); err != nil {
 		return err
 	}

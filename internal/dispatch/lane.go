@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/spool"
@@ -53,10 +54,26 @@ type lane struct {
 	mu          sync.Mutex // guards the fields below
 	health      health
 	workers     int
+	crowded     bool    // it is in the dispatcher's crowd
 	idle        int     // of these, waiting for work
 	concurrency float64 // conversations allowed now
 	tokens      float64 // messages that the pace allows now
 	filled      time.Time
+	full        *paceReached // the last time that the pace let nothing go; nil: never
+}
+
+// paceReached is why and until when a route's own pace lets nothing go.
+type paceReached struct {
+	until time.Time
+	why   explain.Finding
+}
+
+// ownPace explains a pace that the operator set, or that is known of the provider.
+func ownPace(id cause.ID, bound string, until time.Time) *paceReached {
+	return &paceReached{until: until, why: explain.Finding{Cause: id, Confidence: explain.Certain, Actor: cause.ActorSenderAdmin, Retry: cause.RetryLater,
+		Title: "The route's own pace is reached: " + bound,
+		Why:   "The route may be given no more than this. Nothing was refused: what waits goes out as the pace allows.",
+		Do:    []string{"Nothing: it goes on by itself.", "If the provider allows more, set the route's pace = { … } higher."}}}
 }
 
 func newLane(name spool.Destination) *lane {
@@ -123,7 +140,9 @@ func (l *lane) admitLocked(now time.Time, r *route.Route) admission {
 			h.Day, h.Sent = now, 0
 		}
 		if h.Sent >= n {
-			return admission{until: h.Day.Add(24 * time.Hour)}
+			until := h.Day.Add(24 * time.Hour)
+			l.full = ownPace("limit.quota", fmt.Sprintf("%d recipients a day", n), until)
+			return admission{until: until}
 		}
 	}
 	if n := r.Pace.PerMinute; n > 0 {
@@ -134,7 +153,9 @@ func (l *lane) admitLocked(now time.Time, r *route.Route) admission {
 		l.tokens = min(float64(min(n, 5)), l.tokens+float64(now.Sub(l.filled))/float64(per))
 		l.filled = now
 		if l.tokens < 1 {
-			return admission{until: now.Add(time.Duration((1 - l.tokens) * float64(per)))}
+			until := now.Add(time.Duration((1 - l.tokens) * float64(per)))
+			l.full = ownPace("limit.rate", fmt.Sprintf("%d messages a minute", n), until)
+			return admission{until: until}
 		}
 	}
 	return admission{ok: true}
@@ -148,14 +169,18 @@ func (l *lane) spendLocked(now time.Time, r *route.Route, recipients int) {
 	if l.health.State == laneSlow {
 		l.health.Next = now.Add(l.health.Gap)
 	}
-	l.health.Sent += recipients
+	if r.Pace.RecipientsPerDay > 0 {
+		l.health.Sent += recipients
+	}
 }
 
 // wentWellLocked notes a conversation that worked, and whether it delivered
 // something; it reports whether the lane's record is to be written.
 func (l *lane) wentWellLocked(now time.Time, r *route.Route, delivered bool) (changed bool) {
 	h := &l.health
-	if delivered && h.Proven != settings(r) {
+	// Of exchangers nothing is asked that needs it, and there are very many: a record
+	// for each would be a synced write for each.
+	if delivered && !r.IsMX() && h.Proven != settings(r) {
 		h.Proven, changed = settings(r), true
 	}
 	switch h.State {
@@ -166,6 +191,10 @@ func (l *lane) wentWellLocked(now time.Time, r *route.Route, delivered bool) (ch
 		h.Failures = 0
 		if h.Gap = time.Duration(gapShrink * float64(h.Gap)); h.Gap >= shortGap {
 			return changed
+		}
+	case lanePaused:
+		if now.Before(h.Next) {
+			return changed // it had logged in before the pause, and proves nothing of the next login
 		}
 	}
 	l.openLocked(now)
@@ -221,12 +250,28 @@ type trouble struct {
 	detail  string
 }
 
+// troubleForLocked returns what keeps mail that has not been tried itself: the
+// lane's trouble. The attempt has no instant, for it was of other mail, and is nil
+// when there is no trouble.
+func (l *lane) troubleForLocked() (*spool.Attempt, explain.Finding) {
+	h := &l.health
+	if h.Finding == nil {
+		return nil, explain.Finding{}
+	}
+	a := &spool.Attempt{Reply: h.Reply, Detail: h.Detail, Cause: h.Finding.Cause}
+	return a.Cut(), *h.Finding
+}
+
 // status returns the lane as an operator sees it.
 func (l *lane) status(queued int) LaneStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
 	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}}
+	if p := l.full; h.State == laneOpen && p != nil && time.Now().Before(p.until) {
+		f := &p.why
+		s.NextProbe, s.Cause, s.Title, s.Actor, s.Why, s.Do = &p.until, f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)
+	}
 	if h.State != laneOpen {
 		s.Since, s.NextProbe = pointer(h.Since), pointer(h.Next)
 		s.Reply = h.Reply

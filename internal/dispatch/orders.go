@@ -211,8 +211,8 @@ func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spoo
 			continue
 		}
 		var outcomes []spool.Outcome
-		rest := *m
-		rest.Recipients = nil
+		rest, chosen := *m, *m
+		rest.Recipients, chosen.Recipients = nil, nil
 		for i := range m.Recipients {
 			x := &m.Recipients[i]
 			o := spool.OutcomeOf(m.ID, x)
@@ -222,6 +222,7 @@ func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spoo
 				continue
 			}
 			outcomes = append(outcomes, o)
+			chosen.Recipients = append(chosen.Recipients, *x)
 			lanes[x.Destination] = true
 		}
 		if len(rest.Recipients) > 0 {
@@ -231,7 +232,11 @@ func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spoo
 			continue
 		}
 		if err := d.o.Store.Settle(ctx, outcomes, nil); err != nil {
+			d.o.Store.Release(&chosen)
 			return done, err
+		}
+		if !probe { // held or cancelled: a flush need not wait for it
+			d.settled(&settlement{outcomes: outcomes})
 		}
 		done.Recipients += len(outcomes)
 	}

@@ -31,14 +31,32 @@ func (d *Dispatcher) overdue(ctx context.Context) {
 			for _, m := range late {
 				s := d.late(m, time.Now())
 				if err := d.settle(ctx, s); err != nil {
-					d.o.Store.Release(m)
 					d.log.Error("settle", "queue_id", string(m.ID), "error", err)
+					d.releaseLater(ctx, m)
 					continue
 				}
 				d.tell(s)
 			}
 		}
 	}
+}
+
+// settleAgain is when a message whose outcome could not be written is tried again.
+// At once would be a busy loop, or the same delivery over and over.
+const settleAgain = time.Minute
+
+// releaseLater ends the claim of a message whose outcome could not be written,
+// after a while; when ctx ends before, the store's next opening does.
+func (d *Dispatcher) releaseLater(ctx context.Context, m *spool.Message) {
+	d.running.Go(func() {
+		t := time.NewTimer(settleAgain)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		d.o.Store.Release(m)
+	})
 }
 
 // late decides on a message whose warning or expiry is due. The time during which
@@ -49,11 +67,14 @@ func (d *Dispatcher) late(m *spool.Message, now time.Time) *settlement {
 		x := &m.Recipients[i]
 		o := spool.OutcomeOf(m.ID, x)
 		v := verdict{recipient: *x, action: ActDefer, attempt: x.Last}
+		l := d.lane(x.Destination)
+		l.mu.Lock()
+		pauses := slices.Clone(l.health.Pauses)
+		if x.Last == nil {
+			v.attempt, v.finding = l.troubleForLocked()
+		}
+		l.mu.Unlock()
 		if !x.ExpireAt.IsZero() && !x.ExpireAt.After(now) {
-			l := d.lane(x.Destination)
-			l.mu.Lock()
-			pauses := slices.Clone(l.health.Pauses)
-			l.mu.Unlock()
 			expiry := effectiveExpiry(life{received: m.Envelope.Received, expireAt: x.ExpireAt, most: d.o.ExpireAfter, pauses: pauses}, now)
 			if expiry.After(now) {
 				o.ExpireAt = expiry

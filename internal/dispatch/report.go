@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/dsn"
@@ -126,8 +128,13 @@ func (d *Dispatcher) report(ctx context.Context, s *settlement, to smtp.Path, du
 	m.Recipients = []spool.Recipient{x}
 	e := &s.message.Envelope
 	body, err := d.o.Store.Body(ctx, s.message.ID)
-	if err != nil {
+	switch {
+	case errors.Is(err, spool.ErrClosed) || errors.Is(err, spool.ErrBroken):
 		return nil, err
+	case err != nil:
+		// The sender is told all the same, with what there is of the message.
+		d.log.Error("body of a message that is to be returned", "queue_id", string(s.message.ID), "error", err)
+		body = io.NopCloser(strings.NewReader(""))
 	}
 	defer body.Close()
 	content := bufio.NewReaderSize(body, maxHeader)

@@ -124,7 +124,11 @@ func (d *Dispatcher) apply(o *spool.Outcome, a Action, now time.Time) {
 		o.State = spool.StateQueued
 		o.Attempts++
 		o.Next = now.Add(spread(after(d.o.Retry, o.Attempts), rand.Float64()))
-	case ActThrottle, ActDown, ActPause:
+	case ActThrottle:
+		// Behind what is due already: the words may have been about this message
+		// alone, and then it would keep its sender's others back for days.
+		o.State, o.Next = spool.StateQueued, now
+	case ActDown, ActPause:
 		o.State = spool.StateQueued // due as it was: the lane waits, not the message
 	}
 }

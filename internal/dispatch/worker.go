@@ -8,6 +8,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/deliver"
 	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
@@ -15,12 +16,19 @@ import (
 // day writes its count down again.
 const saveSentEvery = 50
 
+// crowdTurn is how many messages a worker takes before it makes room for a lane
+// that has none: enough to make a conversation worth its handshake and login.
+const crowdTurn = 10
+
 // serve is one worker: one conversation, message after message, until nothing
 // has been due for a while.
 func (d *Dispatcher) serve(ctx context.Context, l *lane) {
 	w := &worker{d: d, l: l}
 	defer w.end()
-	for ctx.Err() == nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		if n >= crowdTurn && d.isCrowded() {
+			return // end plans for what is left
+		}
 		r, domain := d.o.Routes().ByLane(string(l.name))
 		if r == nil {
 			d.rekey(ctx, l)
@@ -39,6 +47,7 @@ type worker struct {
 	l     *lane
 	route *route.Route
 	conv  deliver.Conversation // nil: none yet
+	until time.Time            // the lane's pace lets nothing go before
 }
 
 // use takes the present route; a conversation of an earlier one is ended.
@@ -62,6 +71,7 @@ func (w *worker) next(ctx context.Context) bool {
 	w.l.mu.Unlock()
 	if !may.ok || tooMany {
 		if !may.until.IsZero() {
+			w.until = may.until
 			w.d.planAt(w.l, may.until)
 		}
 		return false
@@ -96,6 +106,9 @@ func (d *Dispatcher) passOn(l *lane, now time.Time) {
 
 // idle waits for work with the conversation open. It reports false when none came.
 func (w *worker) idle(ctx context.Context) bool {
+	if w.d.isCrowded() {
+		return false // others have work now
+	}
 	w.l.mu.Lock()
 	w.l.idle++
 	w.l.mu.Unlock()
@@ -127,6 +140,7 @@ func (w *worker) end() {
 	w.d.workers--
 	w.l.mu.Unlock()
 	w.d.mu.Unlock()
+	defer w.d.uncrowd()
 	select {
 	case <-w.l.work:
 	default:
@@ -137,8 +151,8 @@ func (w *worker) end() {
 			due = next
 		}
 		w.l.mu.Unlock()
-		// Never at once: a lane that its pace holds back has planned its own time,
-		// and an error must not become a busy loop.
+		due = later(due, w.until)
+		// Never at once: an error must not become a busy loop.
 		if soon := time.Now().Add(minLook); due.Before(soon) {
 			due = soon
 		}
@@ -154,17 +168,19 @@ const minLook = 100 * time.Millisecond
 // worker is to end.
 func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	began := time.Now()
-	settled := false
+	kept, whole := true, m // the claim is still ours
 	defer func() {
-		if !settled {
-			w.d.o.Store.Release(m) // a panic, or a store that failed: it stays due
+		if kept {
+			w.d.o.Store.Release(whole) // a panic, or we are stopping: it stays due
 		}
 	}()
 	result := w.conv.Send(ctx, &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
 		return w.d.o.Store.Body(ctx, m.ID)
 	}})
-	if ctx.Err() != nil && !result.Attempted {
-		return false // we are stopping; nothing was said about it
+	if ctx.Err() != nil {
+		if m, result = answered(m, result); m == nil {
+			return false // we are stopping, and nothing was said about it
+		}
 	}
 	s := w.d.judge(w.l, w.route, m, result, began)
 	// The outcome is written even while stopping: a delivery that is forgotten is
@@ -172,32 +188,72 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 	if err := w.d.settle(context.WithoutCancel(ctx), s); err != nil {
 		if !errors.Is(err, spool.ErrClosed) && !errors.Is(err, spool.ErrBroken) {
 			w.d.log.Error("settle", "queue_id", string(m.ID), "error", err)
+			kept = false
+			w.d.releaseLater(ctx, m)
 		}
 		return false
 	}
-	settled = true
+	kept = false
 	goOn := w.d.laneAfter(ctx, w.l, w.route, s)
 	w.d.tell(s)
 	return goOn
 }
 
+// maxUnrouted is how many messages without a route one look at a lane passes over
+// to find those that have one.
+const maxUnrouted = 1000
+
+// answered returns m and result without the recipients that we gave up ourselves
+// because we are stopping: that is no attempt, and no fault of the next hop. Nil
+// when none is left. What is left out is due again with the store's next opening.
+func answered(m *spool.Message, result *deliver.Result) (*spool.Message, *deliver.Result) {
+	if !result.Attempted {
+		return nil, nil
+	}
+	some, res := *m, *result
+	some.Recipients, res.Outcomes = nil, nil
+	for i := range result.Outcomes {
+		o := &result.Outcomes[i]
+		if o.Status == deliver.Deferred && o.Err != nil && errors.Is(o.Err, smtpclient.ErrGivenUp) {
+			continue
+		}
+		res.Outcomes = append(res.Outcomes, *o)
+		for _, x := range m.Recipients {
+			if x.Index == o.Index {
+				some.Recipients = append(some.Recipients, x)
+			}
+		}
+	}
+	if len(some.Recipients) == 0 {
+		return nil, nil
+	}
+	if res.Trouble != nil && errors.Is(res.Trouble, smtpclient.ErrGivenUp) {
+		res.Trouble = nil
+	}
+	return &some, &res
+}
+
 // rekey moves what is queued under a name that the present routes do not have.
+// What no route takes stays, and the lane is paused for it.
 func (d *Dispatcher) rekey(ctx context.Context, l *lane) {
-	moved := false
-	for ctx.Err() == nil {
+	var unrouted []*spool.Message // claimed until all has been looked at, lest it is met again
+	for ctx.Err() == nil && len(unrouted) < maxUnrouted {
 		m, err := d.o.Store.Claim(ctx, l.name, time.Now(), maxRecipients)
 		if err != nil || m == nil {
-			return
-		}
-		if !d.rekeyed(ctx, m, l) {
-			d.o.Store.Release(m)
 			break
 		}
-		moved = true
+		if !d.rekeyed(ctx, m, l) {
+			unrouted = append(unrouted, m)
+		}
 	}
-	if !moved {
-		d.noRoute(ctx, l)
+	if len(unrouted) == 0 {
+		return
 	}
+	d.noRoute(ctx, l)
+	for _, m := range unrouted {
+		d.o.Store.Release(m)
+	}
+	d.stopped(l.name)
 }
 
 // rekeyed settles recipients of m to the destination that the present routes give

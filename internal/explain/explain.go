@@ -23,6 +23,13 @@ func Error(err *evidence.Error, f Facts) Finding {
 	if err.Cause != "" {
 		return Known(err.Cause, f, shown)
 	}
+	// The reply of our own to a failure that has a type says less than the type.
+	if id, alt, sure := typed(err.Err, f); id != "" && err.Origin != evidence.OriginRemote {
+		x := known(id, f, err.Reply.Code, "")
+		x.Confidence, x.Proof = sure, []string{proof(shown)}
+		x.Alternatives = append(x.Alternatives, alt...)
+		return x
+	}
 	if !err.Reply.IsZero() {
 		x := judged(err.Reply.String(), f)
 		if x.Cause == "" { // a reply that should not have been this one, such as 250 to DATA
@@ -30,12 +37,6 @@ func Error(err *evidence.Error, f Facts) Finding {
 			x.Confidence = Possible
 		}
 		x.Proof = []string{proof(shown)}
-		return x
-	}
-	if id, alt, sure := typed(err.Err, f); id != "" {
-		x := known(id, f, 0, "")
-		x.Confidence, x.Proof = sure, []string{proof(shown)}
-		x.Alternatives = append(x.Alternatives, alt...)
 		return x
 	}
 	if err.Err != nil {

@@ -35,7 +35,7 @@ func (c *Client) Open(ctx context.Context) *evidence.Error {
 		if err == nil {
 			return nil
 		}
-		c.abort()
+		c.leave()
 		if i == 0 || rank(err.Stage) > rank(furthest.Stage) {
 			furthest = err
 		}
@@ -44,6 +44,18 @@ func (c *Client) Open(ctx context.Context) *evidence.Error {
 		}
 	}
 	return furthest
+}
+
+// leave closes a connection that is not wanted after all, with QUIT where it still
+// stands: a server that has said 554 waits for it. RFC 5321 §3.1, §4.1.1.10. Its
+// answer is not awaited.
+func (c *Client) leave() {
+	if c.raw == nil {
+		return
+	}
+	c.queue([]byte("QUIT"))
+	_ = c.flush(context.Background(), c.o.Timeouts.Quit) // what becomes of it changes nothing
+	c.abort()
 }
 
 // openAt opens the conversation at one address.

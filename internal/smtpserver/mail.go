@@ -49,7 +49,10 @@ func (s *session) rcpt(arg string) event {
 		return eventNone
 	}
 	if len(s.tx.Recipients) >= s.server.c.MaxRecipients {
-		s.reply(replyTooManyRcpts)
+		// No error of the client, who cannot know the bound and sends the rest in
+		// another transaction: counted as one, a long list would end the session before
+		// its DATA, each time anew.
+		s.put(replyTooManyRcpts)
 		return eventNone
 	}
 	r := smtp.Recipient{Path: to, Params: params}

@@ -210,6 +210,11 @@ func (s *session) readLine(limit int) ([]byte, error) {
 			return nil, err
 		}
 	}
+	// Looked at before the line is whole: a hello need not have an LF in it, and its
+	// client says nothing more before it has an answer.
+	if first, err := s.r.Peek(1); err == nil && first[0] == tlsHello {
+		return nil, errTLSHello
+	}
 	line, err := s.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) || err == nil && len(line) > limit {
 		for errors.Is(err, bufio.ErrBufferFull) {
@@ -223,13 +228,7 @@ func (s *session) readLine(limit int) ([]byte, error) {
 		return nil, errLineTooLong
 	}
 	if err != nil {
-		if len(line) > 0 && line[0] == tlsHello {
-			return nil, errTLSHello
-		}
 		return nil, err
-	}
-	if line[0] == tlsHello {
-		return nil, errTLSHello
 	}
 	switch {
 	case len(line) >= 2 && line[len(line)-2] == '\r':
@@ -281,8 +280,7 @@ func (s *session) readFailed(err error) {
 // reply writes r to the output buffer, slows down a client that has had many
 // refusals, and ends the session after too many.
 func (s *session) reply(r smtp.Reply) {
-	s.out = r.Append(s.out[:0])
-	s.w.Write(s.out) // an error stays in the writer and comes back at Flush
+	s.put(r)
 	if r.Positive() || r.Code == 421 {
 		return
 	}
@@ -292,14 +290,19 @@ func (s *session) reply(r smtp.Reply) {
 	}
 	if s.errors >= maxErrors {
 		s.fail("", fmt.Sprintf("too many errors, the last: %s", r))
-		s.out = replyTooManyErrors.Append(s.out[:0])
-		s.w.Write(s.out)
+		s.put(replyTooManyErrors)
 		s.state = stateClosed
 		return
 	}
 	if over := s.errors - slowAfter; over > 0 {
 		s.slow(over)
 	}
+}
+
+// put writes r to the output buffer and counts nothing.
+func (s *session) put(r smtp.Reply) {
+	s.out = r.Append(s.out[:0])
+	s.w.Write(s.out) // an error stays in the writer and comes back at Flush
 }
 
 // slow keeps the client waiting: the n-th time twice as long as the time before.

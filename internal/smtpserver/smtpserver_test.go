@@ -120,17 +120,19 @@ S: 250-DSN
 	authOffered = "S: 250-AUTH PLAIN LOGIN\nS: 250 HELP\n"
 	loggedIn    = "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 235 2.7.0 ...\n"
 	greeted     = "S: 220 post.example.org ESMTP ...\n"
+	upgraded    = greeted + hello + "S: 250-STARTTLS\nS: 250 HELP\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n"
 )
 
 // ways are the ways to a login: each transcript is played over all of them.
 var ways = []struct {
-	name  string
-	spec  Listener
-	begin string
+	name    string
+	spec    Listener
+	connect string // up to stateConnected, in which mail may be sent
+	begin   string // up to stateGreeted
 }{
-	{"plain", Listener{Kind: smtp.KindSubmission, PlaintextAuth: true}, greeted + hello + "S: 250-STARTTLS\n" + authOffered},
-	{"STARTTLS", Listener{Kind: smtp.KindSubmission}, greeted + hello + "S: 250-STARTTLS\nS: 250 HELP\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n" + hello + authOffered},
-	{"implicit TLS", Listener{Kind: smtp.KindSubmissions}, "T:\n" + greeted + hello + authOffered},
+	{"plain", Listener{Kind: smtp.KindSubmission, PlaintextAuth: true}, greeted, greeted + hello + "S: 250-STARTTLS\n" + authOffered},
+	{"STARTTLS", Listener{Kind: smtp.KindSubmission}, upgraded, upgraded + hello + authOffered},
+	{"implicit TLS", Listener{Kind: smtp.KindSubmissions}, "T:\n" + greeted, "T:\n" + greeted + hello + authOffered},
 }
 
 func TestTranscripts(t *testing.T) {
@@ -176,6 +178,34 @@ func TestAuth_Dialogues(t *testing.T) {
 				play(t, addr, tc, w.begin+text)
 			})
 		}
+	}
+}
+
+// TestRcpt_FarTooManyAreTakenInParts names far more recipients than one message
+// may have: those that were taken get it. RFC 5321 §4.5.3.1.10.
+func TestRcpt_FarTooManyAreTakenInParts(t *testing.T) {
+	_, addr, tc, _ := start(t, Listener{Kind: smtp.KindSubmission, PlaintextAuth: true}, nil)
+	play(t, addr, tc, ways[0].begin+loggedIn+"C: MAIL FROM:<ann@example.org>\nS: 250 2.1.0 Ok\n"+
+		strings.Repeat("C: RCPT TO:<bob@example.net>\nS: 250 2.1.5 Ok\n", 3)+
+		strings.Repeat("C: RCPT TO:<bob@example.net>\nS: 452 4.5.3 ...\n", 3*maxErrors)+
+		"C: DATA\nS: 354 ...\nC: hello\nC: .\nS: 250 2.0.0 ...\n")
+}
+
+// TestTLSHello_WithoutALineEnd sends a TLS hello that has no LF in it, as most
+// have not, and waits for the answer.
+func TestTLSHello_WithoutALineEnd(t *testing.T) {
+	failed := make(chan FailedSession, 1) // the one
+	_, addr, _, _ := start(t, Listener{Kind: smtp.KindSubmission}, func(c *Config) { c.Failed = func(f FailedSession) { failed <- f } })
+	if _, err := dial(t, addr).Write([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case f := <-failed:
+		if f.Cause != "tls.implicit-on-starttls-port" {
+			t.Errorf("%+v", f)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the session waits for a line end")
 	}
 }
 

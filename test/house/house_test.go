@@ -23,16 +23,16 @@ const (
 // levels is the order of imports, lowest first: a package may import those of
 // the levels before its own. A new package takes its place here first.
 var levels = [][]string{
-	{"smtp", "cause"},
+	{"smtp", "cause", "osfile"},
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider"},
-	{"explain", "certificate", "smtptest", "smtpclient"},
+	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
 	{"dispatch"},
-	{"httpapi", "config"},
+	{"httpapi", "webui", "config"},
 	{"daemon"},
 	{"demo"},
 	{"cli"},

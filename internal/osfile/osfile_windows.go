@@ -1,0 +1,22 @@
+package osfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+func lock(f *os.File) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &windows.Overlapped{})
+}
+
+// Inode returns 0: size and time of a file must do.
+func Inode(fs.FileInfo) uint64 { return 0 }
+
+// Owner returns ok false: permissions are not those of one user and one group.
+func Owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
+
+// ActAs returns an error: a process cannot become somebody else.
+func ActAs(int, int) error { return errors.ErrUnsupported }
