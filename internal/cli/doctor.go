@@ -325,11 +325,20 @@ func (a *app) targetOf(c *cobra.Command, word string, f *doctorFlags, q *doctor.
 	if err != nil {
 		return wrongUse(c, "%s", err)
 	}
-	q.Host, q.Port, q.Typed = e.Host, e.Port, true
+	q.Host, q.Port, q.Typed = asciiHost(e.Host), e.Port, true
 	if q.Port == 0 {
 		knownPort(q)
 	}
 	return nil
+}
+
+// asciiHost returns a host as certificates have it. What is no name stays as it is,
+// for the look-up to say so.
+func asciiHost(host string) string {
+	if ascii, err := resolver.ToASCII(host); err == nil {
+		return ascii
+	}
+	return host
 }
 
 // knownPort sets the port that a provider prefers for its server.

@@ -30,7 +30,13 @@ func (a *app) targetOfAddress(c *cobra.Command, address string, q *doctor.Questi
 	client := autoconfig.NewClient(q.Resolver, &tls.Config{RootCAs: q.Roots})
 	defer client.CloseIdleConnections()
 	began := time.Now()
-	found, err := autoconfig.Find(ctx, address, autoconfig.Options{Resolver: q.Resolver, Client: client})
+	found, err := autoconfig.Find(ctx, address, autoconfig.Options{
+		Resolver: q.Resolver, Client: client,
+		Probe: func(ctx context.Context, s provider.Server) error { // a guess must at least have an address; the doctor does the rest
+			_, err := q.Resolver.Addresses(ctx, s.Host+".")
+			return err
+		},
+	})
 	q.Timeout = max(q.Timeout-time.Since(began), q.Timeout/2)
 	_, domain, _ := cutLast(address, "@")
 	switch {
@@ -42,6 +48,9 @@ func (a *app) targetOfAddress(c *cobra.Command, address string, q *doctor.Questi
 	case found.Misspelt != "":
 		q.Host, q.Port, q.Meant = domain, 587, found.Misspelt
 		return nil
+	}
+	if p := found.Provider; p != nil && !p.Works() {
+		q.Origin = append(append(q.Origin, p.Name+" serves no mail programs"), p.Setup...)
 	}
 	best, ok := found.Best()
 	if !ok {

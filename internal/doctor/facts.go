@@ -203,6 +203,8 @@ type Domain struct {
 	DKIM    map[string]bool // selector: it has a key
 	ToName  string          // the recipient's domain
 	ToKind  resolver.Kind   // why it takes no mail; "": it does, or it is not known
+	Own     netip.Addr      // this machine's address towards the server, where it is one of the Internet; zero: it is not, or was not looked at
+	PTR     []string        // its names; nil: not looked up
 	Checked bool
 }
 

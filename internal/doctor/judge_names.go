@@ -114,8 +114,15 @@ func (j *judge) noAnswer(n *Name) *Finding {
 		}
 		return x
 	}
-	sure := explain.Likely
-	x := j.find("dns.resolver-unreachable", sure, seen)
+	up, down := j.controls()
+	if len(down) > 0 && len(up)+len(others) == 0 && !loopbackServer(n.By) {
+		return j.find("net.offline", explain.Likely, seen, "hosts known to be up do not answer either: "+listOf(down))
+	}
+	x := j.find("dns.resolver-unreachable", explain.Likely, seen)
+	if len(up) > 0 {
+		x.Confidence = explain.Certain
+		x.Seen = append(x.Seen, "the network is there: "+listOf(up)+" can be reached")
+	}
 	if len(failed) > 0 {
 		x.Seen = append(x.Seen, "other names fail alike: "+listOf(failed))
 	}
@@ -127,6 +134,20 @@ func (j *judge) noAnswer(n *Name) *Finding {
 		x.first(fmt.Sprintf("Give this machine or container a name server that answers, in place of %s (on Linux: /etc/resolv.conf; in Docker: dns: of the service).", n.By))
 	}
 	return x
+}
+
+// controls returns the hosts known to be up that answered, and those that did not.
+func (j *judge) controls() (up, down []string) {
+	for _, c := range j.f.connects(connectControl) {
+		switch {
+		case c.Outcome == Unknown: // not tried
+		case c.Outcome.answered():
+			up = add(up, c.Endpoint.String())
+		default:
+			down = add(down, c.Endpoint.String())
+		}
+	}
+	return up, down
 }
 
 func loopbackServer(server string) bool {

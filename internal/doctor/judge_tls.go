@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
@@ -77,6 +79,12 @@ func (j *judge) noStartTLS(t *Talk) *Finding {
 	if j.q.free() && t.Port == 25 && j.q.User == "" {
 		return nil // servers hand mail to each other without TLS where there is none; a warning
 	}
+	if p := j.q.ownProvider(); p != nil && slices.ContainsFunc(p.Submission, func(s provider.Server) bool {
+		return s.Host == strings.ToLower(j.q.Host) && s.Port == j.q.Port && s.Security == provider.StartTLS
+	}) {
+		return j.find("net.smtp-inspection", explain.Likely, p.Name+" offers STARTTLS on this port, and here it is not offered: something on the way takes it out",
+			"after EHLO is offered: "+strings.Join(t.Extensions, ", "))
+	}
 	offers := "nothing"
 	if len(t.Extensions) > 0 {
 		offers = strings.Join(t.Extensions, ", ")
@@ -132,20 +140,16 @@ func (j *judge) certificate(t *Talk) *Finding {
 		x.Seen = []string{shown, t.VerifyError.Error()}
 		return x
 	case selfSigned(leaf):
-		x := j.find("tls.certificate-self-signed", explain.Certain, shown, "it has signed itself")
-		return x
+		return j.find("tls.certificate-self-signed", explain.Certain, shown, "it has signed itself")
 	case selfSigned(t.Chain[len(t.Chain)-1]):
 		return j.find("tls.certificate-self-signed", explain.Certain, shown, fmt.Sprintf("the chain of %d ends in a root that this machine does not trust: %s", len(t.Chain), shortName(t.Chain[len(t.Chain)-1].Subject.String())))
 	case j.f.Issuer != nil && j.f.Issuer.Verifies:
-		x := j.find("tls.certificate-chain-incomplete", explain.Certain, shown,
+		return j.find("tls.certificate-chain-incomplete", explain.Certain, shown,
 			fmt.Sprintf("the server sends %s and leaves out the one of %s", counted(len(t.Chain), "certificate"), shortName(j.f.Issuer.Subject)),
 			fmt.Sprintf("fetched from %s, it makes the chain whole", j.f.Issuer.URL))
-		return x
 	case j.f.Issuer != nil && j.f.Issuer.Subject != "":
-		x := j.find("tls.certificate-untrusted", explain.Certain, shown, fmt.Sprintf("its issuer, fetched from %s, is not trusted by this machine either", j.f.Issuer.URL))
-		return x
+		return j.find("tls.certificate-untrusted", explain.Certain, shown, fmt.Sprintf("its issuer, fetched from %s, is not trusted by this machine either", j.f.Issuer.URL))
 	}
-	x.Cause, x.Confidence = "tls.certificate-untrusted", explain.Likely
 	x = j.find("tls.certificate-untrusted", explain.Likely, shown, "this machine does not know the issuer, and the server does not send its certificate")
 	x.Do = append(x.Do, "If the server is yours, have it send the whole chain; if its issuer is a private one, give its root with --ca FILE to go on from here.")
 	return x
@@ -169,7 +173,7 @@ func (j *judge) outOfDate(t *Talk, shown string) *Finding {
 	if now.Before(bad.NotBefore) {
 		what = fmt.Sprintf("%s is good only from %s, in %s", which, day(bad.NotBefore), inWords(bad.NotBefore.Sub(now)))
 	}
-	if c := j.otherClock(t); c != nil && (c.off() > clockOff || c.off() < -clockOff) && !c.Says.Before(bad.NotBefore) && !c.Says.After(bad.NotAfter) {
+	if c := j.f.Clock; c != nil && (c.off() > clockOff || c.off() < -clockOff) && !c.Says.Before(bad.NotBefore) && !c.Says.After(bad.NotAfter) {
 		return j.find("tls.clock-wrong", explain.Likely, shown, what,
 			fmt.Sprintf("this machine's clock says %s, %s says %s", now.UTC().Format(time.RFC3339), c.Source, c.Says.UTC().Format(time.RFC3339)))
 	}
@@ -177,14 +181,11 @@ func (j *judge) outOfDate(t *Talk, shown string) *Finding {
 	if now.Before(bad.NotBefore) {
 		x.Title = fmt.Sprintf("The certificate of %s is not yet valid", t.Host)
 	}
-	if c := j.otherClock(t); c != nil {
+	if c := j.f.Clock; c != nil {
 		x.RuledOut = append(x.RuledOut, fmt.Sprintf("this machine's clock agrees with that of %s", c.Source))
 	}
 	return x
 }
-
-// otherClock returns an independent time: that of a host known to be up.
-func (j *judge) otherClock(*Talk) *Clock { return j.f.Clock }
 
 // handshake judges a handshake that failed before there was a certificate to
 // judge.

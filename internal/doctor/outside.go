@@ -194,6 +194,9 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 	for i, s := range r.q.Selectors {
 		wait.Go(func() { keys[i] = texts(s+"._domainkey."+p.name, "") })
 	}
+	if r.q.Port == 25 && r.q.User == "" { // only who hands mail over directly is known by address
+		wait.Go(func() { d.Own, d.PTR = r.ownNames(ctx) })
+	}
 	if _, to, ok := strings.Cut(r.q.To, "@"); ok {
 		d.ToName = to
 		wait.Go(func() {
@@ -212,4 +215,26 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 	r.f.Domain = d
 	r.mu.Unlock()
 	return "looked up", true
+}
+
+// ownNames returns the address by which this machine reaches the server, where it
+// is one of the Internet, and its names in the DNS. Nothing is sent to the server.
+func (r *run) ownNames(ctx context.Context) (netip.Addr, []string) {
+	for _, a := range r.addressesOf(ctx, r.q.Host) {
+		conn, err := net.Dial("udp", net.JoinHostPort(a.String(), "25"))
+		if err != nil {
+			continue
+		}
+		own := localAddress(conn)
+		_ = conn.Close()
+		if !public(own) {
+			continue
+		}
+		names, err := r.q.Resolver.PTR(ctx, own)
+		if err != nil && !resolver.KindOf(err).Definite() {
+			return own, nil
+		}
+		return own, append([]string{}, names...)
+	}
+	return netip.Addr{}, nil
 }

@@ -89,6 +89,11 @@ func (j *judge) domainWarnings() []Finding {
 				"Publish the key, or sign with a selector that has one.")
 		}
 	}
+	if d.Own.IsValid() && d.PTR != nil && len(d.PTR) == 0 {
+		x := j.find("sender.no-reverse-dns", explain.Certain, "no PTR record of "+d.Own.String())
+		x.Subject, x.RuledOut = d.Own.String(), []string{}
+		list = append(list, *x)
+	}
 	if d.ToKind == resolver.KindNullMX {
 		x := j.find("recipient.null-mx", explain.Certain, d.ToName+" publishes a null MX")
 		x.Subject, x.RuledOut = d.ToName, []string{}

@@ -111,6 +111,8 @@ var providerRules = ruleset{
 		{id: "message.spam", key: true, when: "cxsndr & spam|content", from: "Cox"},
 		{id: "sender.blocked", key: true, when: "envelope blocked|anti-spoofing policy|sender address blocked|cxsndr & !spam", alt: []cause.ID{"policy.organisation-rule"}, from: "Mimecast, Cox"},
 		{id: "policy.organisation-rule", key: true, when: "email rejected due to security policies|mimecast * policy & !mcspamsignature", alt: []cause.ID{"message.spam", "server.unspecified-rejection"}, from: "Mimecast"},
+		{id: "sender.send-as-denied", key: true, when: "sendasdenied", from: "Exchange"},
+		{id: "message.url-blocked", key: true, when: "due to spam url in content", alt: []cause.ID{"message.spam"}, from: "Barracuda"},
 		{id: "message.spam", key: true, when: "mcspamsignature|mcspam", from: "Mimecast"},
 		{id: "reputation.low", when: "blocked by barracuda reputation|barracuda reputation|sender score|due to the sending mta's poor reputation|sending mta's poor reputation|reputed poorly|badly reputed", alt: []cause.ID{"reputation.ip-blocklisted"}, from: "Barracuda, Cisco, GMX"},
 		{id: "recipient.unknown", when: "[cuda_nsu]|cuda_nsu|#5.1.0 address rejected|#1.0 & address rejected", from: "Barracuda, Cisco"},

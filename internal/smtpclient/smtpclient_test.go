@@ -219,6 +219,7 @@ func TestOpen_Failures(t *testing.T) {
 		{"no greeting", nil, "X:\n", evidence.StageGreeting, evidence.OriginNetwork, evidence.ScopeHost, 0, ErrClosed},
 		{"IMAP", nil, "S: * OK IMAP4rev1 ready\n", evidence.StageGreeting, evidence.OriginNetwork, evidence.ScopeHost, 0, nil},
 		{"EHLO and HELO refused", nil, greeting + "C: EHLO post.test\nS: 550 who?\nC: HELO post.test\nS: 550 who?\nC: QUIT\n", evidence.StageEHLO, evidence.OriginRemote, evidence.ScopeHost, 550, nil},
+		{"EHLO refused, and hung up", nil, greeting + "C: EHLO post.test\nS: 554 go away\nX:\n", evidence.StageEHLO, evidence.OriginRemote, evidence.ScopeHost, 554, nil},
 		{"STARTTLS not offered", nil, greeting + offers + last + "C: QUIT\n", evidence.StageStartTLS, evidence.OriginLocal, evidence.ScopeHost, 0, ErrNoStartTLS},
 		{"STARTTLS not now", nil, greeting + offers + "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n", evidence.StageStartTLS, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
 		{"something behind STARTTLS", nil, greeting + offers + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\nS: 250 AUTH PLAIN\n", evidence.StageStartTLS, evidence.OriginNetwork, evidence.ScopeHost, 0, ErrInjection},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -43,6 +44,17 @@ const (
 
 var worlds atomic.Int32
 
+// sweep removes the worlds of test processes that were killed.
+var sweep = sync.OnceFunc(func() {
+	left, _ := filepath.Glob("/run/netns/wellsent*-*") // the pattern is well formed
+	for _, path := range left {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), "wellsent"), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			exec.Command("ip", "netns", "del", filepath.Base(path)).Run()
+		}
+	}
+})
+
 // newWorld makes a world with nobody in it. Where that cannot be the test is
 // skipped; CI does not change that for want of root, which a machine may not give.
 func newWorld(t *testing.T) *world {
@@ -55,6 +67,7 @@ func newWorld(t *testing.T) *world {
 			peers.Skip(t, tool+" of iproute2 is missing")
 		}
 	}
+	sweep()
 	path, environment := peers.NeedServices(t).Path("usr/sbin/nft")
 	name := fmt.Sprintf("wellsent%d-%d", os.Getpid(), worlds.Add(1))
 	w := &world{client: name + "c", router: name + "r", servers: name + "s", nft: []string{"env"}}
