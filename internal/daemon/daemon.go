@@ -258,6 +258,7 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))
+	d.dispatcher.Reloaded(context.Background()) // it writes a lane's record at most
 	d.log.Info("configuration reloaded", "file", cfg.Path, "routes", len(routes.Routes))
 	return nil
 }

@@ -270,6 +270,40 @@ func TestDispatch_OurOwnFaultPausesAndNothingExpires(t *testing.T) {
 	})
 }
 
+// TestDispatch_ReloadTriesAPausedLaneOnce: whoever mended the password need not
+// wait an hour, and a reload that mended nothing costs one login.
+func TestDispatch_ReloadTriesAPausedLaneOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, nil)
+		defer o.stop()
+		wrong := func(smtp.Path) *evidence.Error {
+			return &evidence.Error{Stage: evidence.StageAuth, Scope: evidence.ScopeRoute, Origin: evidence.OriginRemote, Reply: smtp.NewReply(535, 7, 8, "wrong password")}
+		}
+		o.hop.set(wrong)
+		o.accept("ann@example.org", "bob@example.net")
+		time.Sleep(3 * time.Hour) // the lane is tried once an hour now
+		synctest.Wait()
+		o.hop.mu.Lock()
+		before := o.hop.sends
+		o.hop.mu.Unlock()
+		o.Reloaded(t.Context())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		o.hop.mu.Lock()
+		tried := o.hop.sends - before
+		o.hop.mu.Unlock()
+		if tried != 1 || o.hop.count("bob@example.net") != 0 {
+			t.Errorf("%d logins after a reload that mended nothing", tried)
+		}
+		o.hop.set(nil)
+		o.Reloaded(t.Context())
+		synctest.Wait()
+		if o.hop.count("bob@example.net") != 1 {
+			t.Errorf("not delivered after the reload: %+v", o.entries())
+		}
+	})
+}
+
 func TestDispatch_WarnsAndExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := open(t, nil)

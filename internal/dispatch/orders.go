@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -249,6 +250,23 @@ func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spoo
 		}
 	}
 	return done, nil
+}
+
+// Reloaded tells the dispatcher that the routes may be others now: a lane that is
+// paused for the old ones is tried once, for whoever has mended a setting wants to
+// know whether it was the right one.
+func (d *Dispatcher) Reloaded(ctx context.Context) {
+	d.mu.RLock()
+	all := slices.Collect(maps.Values(d.lanes))
+	d.mu.RUnlock()
+	for _, l := range all {
+		l.mu.Lock()
+		paused := l.health.State == lanePaused
+		l.mu.Unlock()
+		if paused {
+			d.probe(ctx, l)
+		}
+	}
 }
 
 // probe ends the wait of a lane: the next message is tried at once.
