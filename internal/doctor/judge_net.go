@@ -260,6 +260,12 @@ func (j *judge) service() *Finding {
 		if !ok {
 			continue
 		}
+		if t.Spoke == ProtoHTTP {
+			if x := j.captive(view{}); x != nil {
+				x.Seen = append(x.Seen, fmt.Sprintf("%s answers in HTTP too", t.Endpoint))
+				return x
+			}
+		}
 		seen := fmt.Sprintf("%s answers in %s", t.Endpoint, t.Spoke)
 		if t.Spoke == ProtoOther {
 			seen = t.Endpoint.String() + " answers in no protocol of mail"

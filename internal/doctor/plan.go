@@ -311,6 +311,11 @@ func trouble(q *Question, f *Facts) []probe {
 	}
 	var probes []probe
 	add := func(p probe) { probes = append(probes, p) }
+	if mode := f.talk(talkMode); t.Spoke == ProtoHTTP || mode != nil && mode.Spoke == ProtoHTTP {
+		for _, u := range portalURLs(q, f.name(nameTarget)) { // a sign-in page may answer for all
+			add(probe{kind: probePortal, url: u})
+		}
+	}
 	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}

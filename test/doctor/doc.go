@@ -9,7 +9,7 @@
 //
 // # Parts
 //
-//   - lab_test.go: every scenario of package lab.
+//   - lab_test.go: every scenario of package lab, and in a plain "go test" a part.
 //   - servers_test.go: Postfix, Exim, OpenSMTPD and Dovecot misconfigured on purpose,
 //     and servers that are none of mail: nginx, OpenSSH, proxies, a name server.
 //   - network_test.go: ports dropped, refused and reset, dead hosts, broken IPv6 and

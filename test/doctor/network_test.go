@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"net"
+	"net/http"
 	"testing"
 
 	"github.com/wellsent/wellsent/internal/cause"
@@ -110,15 +112,38 @@ func TestNetworks_SmallPacketsOnly(t *testing.T) {
 	}
 }
 
-// TestNetworks_CaptivePortal: a login page stands between.
+// TestNetworks_CaptivePortal: a login page stands between, and answers for all web
+// servers; mail ports are dropped, or answered by it too.
 func TestNetworks_CaptivePortal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.standard(t)
-	w.firewall(t, "ip daddr "+nameServed+" accept", "tcp dport { 25, 465, 587, 2525, 443 } drop")
-	k := w.question(t, "a network with a login page", "smtp://mail.world.test:587")
-	k.want, k.also = "net.captive-portal", []cause.ID{"net.offline", "net.port-blocked"} // known hosts answer on no port
-	ask(t, k)
+	var page net.Listener
+	inside(t, w.servers, func() (err error) {
+		page, err = net.Listen("tcp", control2+":8080")
+		return err
+	})
+	server := &http.Server{Handler: http.RedirectHandler("http://login.hotel.example/welcome", http.StatusFound)}
+	done := make(chan struct{})
+	go func() { // ends when the test closes the server
+		defer close(done)
+		server.Serve(page)
+	}()
+	t.Cleanup(func() {
+		server.Close()
+		<-done
+	})
+	for name, rules := range map[string][2]string{
+		"login page, mail dropped":        {"tcp dport 80 dnat to " + control2 + ":8080", "tcp dport { 25, 465, 587, 2525, 443 } drop"},
+		"login page, mail ports reset":    {"tcp dport 80 dnat to " + control2 + ":8080", "tcp dport { 25, 465, 587, 2525, 443 } reject with tcp reset"},
+		"login page, it answers for mail": {"tcp dport { 80, 587 } dnat to " + control2 + ":8080", "tcp dport { 25, 465, 2525, 443 } drop"},
+	} {
+		w.firewall(t, rules[1])
+		w.rules(t, "table ip world {\n chain prerouting {\n  type nat hook prerouting priority dstnat;\n  "+rules[0]+"\n }\n}\n")
+		k := w.question(t, name, "smtp://mail.world.test:587")
+		k.want = "net.captive-portal"
+		ask(t, k)
+	}
 }
 
 // TestNetworks_IncomingServer: the port says what it is, whatever speaks there.
