@@ -489,3 +489,28 @@ func TestRun_SecretsAreNowhere(t *testing.T) {
 		t.Error("the login was not tried, so nothing is shown")
 	}
 }
+
+// A certificate from the future, and a host that says that the future is now.
+func TestRun_ClockWrong(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	future := time.Now().AddDate(0, 0, 30)
+	s := well(t, a)
+	s.config.Certificates[0] = a.leaf(t, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = future.Add(-time.Hour), future.AddDate(0, 0, 20) })
+	e := s.start(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", future.UTC().Format(http.TimeFormat))
+	}))
+	defer web.Close()
+	at := web.Listener.Addr().(*net.TCPAddr)
+	q := Question{Host: e.Host, Port: e.Port, Roots: a.pool, Controls: []Endpoint{{"127.0.0.1", at.Port}}}
+	if r := ask(t, q, "tls.clock-wrong"); r.Findings[0].Confidence != "likely" {
+		t.Errorf("confidence %s", r.Findings[0].Confidence)
+	}
+	q.Controls = []Endpoint{(&fake{greeting: "220 mail.example.net ESMTP; " + future.Format(time.RFC1123Z)}).start(t)}
+	ask(t, q, "tls.clock-wrong")
+	q.Controls = []Endpoint{(&fake{greeting: "220 mail.example.net ESMTP; " + time.Now().Format(time.RFC1123Z)}).start(t)}
+	ask(t, q, "tls.certificate-expired")
+	q.Controls = nil
+	ask(t, q, "tls.certificate-expired")
+}

@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/mail"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,6 +135,30 @@ func timeProblem(t *Talk) bool {
 	return errors.As(t.VerifyError, &invalid) && invalid.Reason == x509.Expired
 }
 
+// greetingDate is the date that many mail servers greet with. RFC 5322 §3.3.
+var greetingDate = regexp.MustCompile(`[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} [+-][0-9]{4}`)
+
+// firstLine returns what a host says first, "" for nothing.
+func (r *run) firstLine(ctx context.Context, at Endpoint) string {
+	addresses := r.addressesOf(ctx, at.Host)
+	if r.q.Proxy != "" {
+		addresses = []netip.Addr{{}}
+	}
+	for _, a := range addresses {
+		conn, err := r.dial(ctx, at, a)
+		if err != nil {
+			continue
+		}
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+		head := make([]byte, maxIncomingLine)
+		n, _ := conn.Read(head)
+		line, _, _ := strings.Cut(string(head[:n]), "\n")
+		return line
+	}
+	return ""
+}
+
 // clock asks a host known to be up for its time, as web servers tell it.
 func (r *run) clock(ctx context.Context, p probe) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, r.share(experiment, 0.2))
@@ -151,12 +177,15 @@ func (r *run) clock(ctx context.Context, p probe) (string, bool) {
 		// it says is one sign beside another.
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	}
+	said := ""
 	resp, err := client.Do(req)
 	if err != nil {
-		return err.Error(), true // it is no web server
+		said = greetingDate.FindString(r.firstLine(ctx, p.at))
+	} else {
+		_ = resp.Body.Close()
+		said = resp.Header.Get("Date")
 	}
-	_ = resp.Body.Close()
-	says, err := http.ParseTime(resp.Header.Get("Date"))
+	says, err := mail.ParseDate(said)
 	if err != nil {
 		return "tells no time", true
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -58,7 +59,7 @@ func ReadProgram(path string) (*Program, error) {
 	case strings.Contains(text, "user_pref("):
 		p = readPrefs(path, text)
 	case strings.HasSuffix(filepath.Base(path), "main.cf") || strings.Contains(text, "relayhost"):
-		p = readPostfix(path, text)
+		p = readPostfix(path, text, readSmall)
 	case isMSMTP(text):
 		p = readMSMTP(path, text)
 	default:
@@ -207,9 +208,12 @@ func orValue(v, at Value, text string) Value {
 	return Value{text, at.File, at.Line}
 }
 
-// readPostfix reads main.cf, and the passwords that it names where they are in a
-// text file.
-func readPostfix(path, text string) *Program {
+// parameter is a parameter in a value; postconf(5).
+var parameter = regexp.MustCompile(`\$(\w+|\{\w+\}|\(\w+\))`)
+
+// readPostfix reads main.cf, and by read the passwords that it names where they are
+// in a text file.
+func readPostfix(path, text string, read func(path string) ([]byte, error)) *Program {
 	set := map[string]Value{}
 	last := ""
 	for i, l := range strings.Split(text, "\n") {
@@ -232,10 +236,7 @@ func readPostfix(path, text string) *Program {
 	get := func(key string) Value {
 		v := set[key]
 		for range 4 { // parameters in values
-			if i := strings.IndexByte(v.Text, '$'); i >= 0 {
-				name := strings.Trim(strings.Fields(v.Text[i+1:] + " ")[0], "{}()")
-				v.Text = v.Text[:i] + set[name].Text + v.Text[i+1+len(name):]
-			}
+			v.Text = parameter.ReplaceAllStringFunc(v.Text, func(s string) string { return set[strings.Trim(s, "${}()")].Text })
 		}
 		return v
 	}
@@ -258,7 +259,7 @@ func readPostfix(path, text string) *Program {
 		p.Mode, p.Security = StartTLS, Value{"smtp_tls_security_level = " + level.Text, path, level.Line}
 	}
 	if get("smtp_sasl_auth_enable").Text == "yes" {
-		p.saslPasswd(get("smtp_sasl_password_maps"), relay.Text)
+		p.saslPasswd(get("smtp_sasl_password_maps"), relay.Text, read)
 	}
 	return p
 }
@@ -286,7 +287,7 @@ func relayHost(s string) (host, port string) {
 }
 
 // saslPasswd reads user and password of a relayhost from the text file of a map.
-func (p *Program) saslPasswd(maps Value, relay string) {
+func (p *Program) saslPasswd(maps Value, relay string, read func(path string) ([]byte, error)) {
 	for _, m := range strings.FieldsFunc(maps.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		kind, file, _ := strings.Cut(m, ":")
 		if kind == "static" {
@@ -294,7 +295,7 @@ func (p *Program) saslPasswd(maps Value, relay string) {
 			p.User, p.Password = Value{user, maps.File, maps.Line}, Value{password, maps.File, maps.Line}
 			return
 		}
-		b, err := readSmall(file)
+		b, err := read(file)
 		if err != nil {
 			p.Notes = append(p.Notes, fmt.Sprintf("the passwords in %s (%s line %d) could not be read: give --user and --password-file", file, maps.File, maps.Line))
 			continue
