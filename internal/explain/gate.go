@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wellsent/wellsent/internal/evidence"
 )
 
 // mailSigns are words of which one stands in nearly every text about mail, and in
@@ -26,7 +28,7 @@ var hintSigns = []string{
 // otherSigns are words of programs that have nothing to do with mail.
 var otherSigns = []string{
 	"[ssh]", "sshd", "rsync", "postgres", "mysql", "mariadb", "[sql]", "[docker]", "[npm]", "[git]", "kernel", "[cron]", "segmentation fault", "port 22:", "port 5432", "port 3306",
-	"[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
+	"psql", "publickey", "from upstream", "to upstream", "[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
 }
 
 // codeSigns stand in the errors of a program that does not run at all, whatever it
@@ -86,6 +88,8 @@ func has(text, w string) bool {
 // Who says at which stage it was, or holds a bounce, knows that it is.
 func (x *Finding) believable(f Facts, a about) bool {
 	switch family := x.Cause.Family(); {
+	case a.other && !a.mail && (f.Stage == "" || f.Stage == evidence.StageClient) && !f.FromServer && f.Origin == "":
+		return false
 	case f.Stage != "", f.FromServer, f.Origin != "", a.mail && !a.other:
 		return true
 	case x.Confidence == Possible:
@@ -100,11 +104,15 @@ func (x *Finding) believable(f Facts, a about) bool {
 
 var (
 	aSuccess = regexp.MustCompile(`^\s*(?:[sS<][:<]* *)?[23]\d\d[- ]|status=(?:sent|delivered|2\.)|^\S* ?\S* ?\S+ (?:=>|->|<=) \S+@|\bCompleted$|dsn=2\.\d\.\d`)
+	aSending = regexp.MustCompile(`(?s)^\s*\{?\s*"?accepted"?:.{0,900}"?rejected"?: *\[ *\].{0,900}"?response"?: *['"]2\d\d`) // what Nodemailer returns
 	aFailing = regexp.MustCompile(`(?:^|[^\d.])[45]\d\d[- ]|[45]\.\d\.\d|status=(?:deferred|bounced|expired)|(?i:error|fail|denied|reject|refus|timed out|timeout|invalid|closed|lost)|\*\*\*|XXXX|334 [A-Za-z0-9+/=]{16}`)
 )
 
 // successful reports whether a text tells of nothing but success.
 func successful(text string) bool {
+	if aSending.MatchString(text) {
+		return true
+	}
 	some := false
 	for _, line := range strings.Split(text[:min(len(text), 8<<10)], "\n") {
 		switch {
