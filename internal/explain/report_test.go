@@ -40,7 +40,7 @@ func writeReport(w io.Writer, name string, all []judgement) {
 	table(w, "all", all, func(*judgement) string { return "" })
 	table(w, "by stage", all, func(j *judgement) string { return string(j.Stage) })
 	table(w, "by confidence", all, func(j *judgement) string { return cmp.Or(string(j.got.Confidence), "none") })
-	table(w, "by provider", all, func(j *judgement) string { return provider(j.Source) })
+	table(w, "by provider", all, func(j *judgement) string { return providerOf(j.Source) })
 	confusions(w, all)
 }
 
@@ -84,6 +84,6 @@ func confusions(w io.Writer, all []judgement) {
 var aProvider = regexp.MustCompile(`^[\w.&/+-]+(?: (?:Online|365|Mail|SES|SMTP|log|ASA|Entra))?`)
 
 // provider returns the first words of a source.
-func provider(source string) string {
+func providerOf(source string) string {
 	return cmp.Or(strings.TrimRight(aProvider.FindString(source), ".,/"), "none")
 }

@@ -178,7 +178,39 @@ func one(text string, f Facts) Finding {
 	if x.Cause != "" && (!x.believable(f, aboutOf(whole)) || !x.troubled(whole)) {
 		return none()
 	}
+	if !onTheWay(x.Cause) || f.FromServer {
+		return x
+	}
+	if host := withdrawn(whole.all); host != "" {
+		y := known("dns.retired-endpoint", f, 0, "")
+		y.Confidence, y.Proof, y.Alternatives = Likely, append(y.Proof, quote(whole.shown, host)), append(y.Alternatives, x.Cause)
+		return y
+	}
 	return x
+}
+
+// maxHosts bounds the names of hosts that are looked up in a text.
+const maxHosts = 50
+
+// withdrawn returns the first name in text of an outgoing server that its provider
+// has withdrawn, or "".
+func withdrawn(text string) string {
+	for _, host := range aHost.FindAllString(text[:min(len(text), maxPassage)], maxHosts) {
+		if retired(host) {
+			return host
+		}
+	}
+	return ""
+}
+
+// onTheWay reports a cause for which a withdrawn name is the better explanation:
+// whatever has come of such a name, it is the name that must be changed.
+func onTheWay(id cause.ID) bool {
+	switch id.Family() {
+	case "dns", "net", "service", "tls", "client":
+		return true
+	}
+	return false
 }
 
 // withoutOriginal cuts a bounce off where the returned message begins: what it

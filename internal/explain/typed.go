@@ -13,6 +13,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -62,18 +63,11 @@ func lookup(err error, f Facts) (cause.ID, []cause.ID) {
 	return "", nil
 }
 
-// retired reports whether a host is a name that its provider has withdrawn, as the
-// rules know them.
+// retired reports whether a host is the name of an outgoing server that its
+// provider has withdrawn.
 func retired(host string) bool {
-	p := newPassage(host)
-	for i := range compiled().signs.rules {
-		if m := &compiled().signs.rules[i]; m.id == "dns.retired-endpoint" {
-			if _, _, ok := m.holds(p, false); ok {
-				return true
-			}
-		}
-	}
-	return false
+	r, ok := provider.ByRetired(host)
+	return ok && r.Protocol == "smtp"
 }
 
 // certificate names failures of a certificate's check.
