@@ -128,10 +128,16 @@ func TestDisk_LastOctetLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		sink := openSink(t, traffic.SinkOptions{Address: nextHop})
-		if ended(o) {
-			o.Kill()
-			o.MustStart(t)
-		}
+		// One that cannot write stops in order, and may be about to.
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		await(ctx, func() bool {
+			if ended(o) {
+				o.Kill()
+				o.MustStart(t)
+			}
+			return accepted.lost(sink) == 0
+		})
 		duplicates := accepted.awaitAll(t, o, sink, 60*time.Second)
 		t.Logf("all %d arrived, %d duplicates", accepted.count(), duplicates)
 	})
