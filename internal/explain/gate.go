@@ -28,7 +28,7 @@ var hintSigns = []string{
 // otherSigns are words of programs that have nothing to do with mail.
 var otherSigns = []string{
 	"[ssh]", "sshd", "rsync", "postgres", "mysql", "mariadb", "[sql]", "[docker]", "[npm]", "[git]", "kernel", "[cron]", "segmentation fault", "port 22:", "port 5432", "port 3306",
-	"psql", "publickey", "from upstream", "to upstream", "[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
+	"psql", "publickey", "(28000)", "error response from daemon", ":6379", ":5432", ":3306", ":27017", ":9200", ":11211", "from upstream", "to upstream", "[apt]", "[redis]", "mongodb", "ldap_bind", "[nfs]", "/dev/sd", "[systemd]", "port 443", "port 80:", "repository",
 }
 
 // codeSigns stand in the errors of a program that does not run at all, whatever it
@@ -142,7 +142,7 @@ var failing = []string{
 	"disconnect", "eof", "mismatch", "full", "quota", "suspend", "disabled", "spam", "virus", "delay", "defer", "undeliver", "bounce", "return", "locked", "banned", "listed", "rate limit", "over limit",
 	"untrusted", "self-signed", "self signed", "loop", "exception", "interrupt", "drop", "broken", "offline", "down", "try again", "later", "please", "forbid", "prohibit", "illegal",
 	"malformed", "unrecogni", "unauth", "insufficient", "violat", "empty", "unavailable", "overload", "never", "without", "[dt:", "insecure", "unexpected", "conflict", "moved", "inactive",
-	"virus", "malware", "infected", "banned", "terminated", "stopped", "sorry", "undefined", "unrouteable", "greylist", "temporar", "xxxx", "fatal", "alert", "only", "need", "0x8", "aadsts", "enotfound", "econn", "etimedout",
+	"virus", "malware", "infected", "banned", "terminated", "stopped", "sorry", "undefined", "unrouteable", "greylist", "temporar", "xxxx", "____", "****", "fatal", "alert", "only", "need", "0x8", "aadsts", "enotfound", "econn", "etimedout",
 	"eai_again", "ehost", "enet", "epipe", "eacces", "unroutable", "unresolv", "doubtful", "suspicious", "poor", " low ", "less ", "threat", "trojan", "excessive", "retry", "throttl", "slow",
 }
 

@@ -144,7 +144,11 @@ func (c *candidate) finding(sure Confidence, f Facts) Finding {
 
 // named makes the finding of a cause that p shows; word is what in p shows it.
 func named(id cause.ID, alt []cause.ID, sure Confidence, p *passage, word string, f Facts) Finding {
-	x := known(id, f, p.reply.Code, p.all)
+	code := p.reply.Code
+	if code == 0 && p.reply.Enhanced.Class == 4 {
+		code = 450 // "4.7.25 …", the code cut off
+	}
+	x := known(id, f, code, p.all)
 	x.Confidence = sure
 	x.Proof = append(x.Proof, quote(p.shown, word))
 	for _, a := range alt {
