@@ -90,10 +90,10 @@ var providerRules = ruleset{
 		{id: "recipient.unknown", when: "delivery error: dd & !disabled|discontinued|inactive", alt: []cause.ID{"recipient.disabled"}, from: "Yahoo"},
 		// Orange and its neighbours.
 		{id: "limit.connections", key: true, when: "ofr004_104|ofr_104|lpn007_104|ofr_108|lpn105_104", alt: []cause.ID{"limit.rate"}, from: "Orange, La Poste"},
-		{id: "reputation.ip-blocklisted", key: true, when: "ofr006|ofr_506|ofr_102|ofr004_102|lpn004_102|lpn007_510|itg-001", alt: []cause.ID{"reputation.low"}, from: "Orange, La Poste, Italiaonline"},
-		{id: "recipient.unknown", key: true, when: "ofr_416|lpnaaa_416|sfr_416", from: "Orange, La Poste"},
+		{id: "reputation.ip-blocklisted", key: true, when: "ofr006|ofr_102|ofr004_102|lpn004_102|lpn007_510|itg-001", alt: []cause.ID{"reputation.low"}, from: "Orange, La Poste, Italiaonline"},
+		{id: "recipient.unknown", key: true, when: "ofr_416|ofr204_416|ofr_418|ofr204_418|lpnaaa_416|lpn_416|sfr_416|invalid recipient. ofr", from: "Orange, La Poste"},
 		{id: "recipient.mailbox-full", key: true, when: "ofr_417|lpn_417|sfr_417", from: "Orange, La Poste"},
-		{id: "message.spam", when: "ofr_515|lpn_515", from: "Orange"},
+		{id: "message.spam", key: true, when: "ofr_515|lpn_515|ofr_506|lpn_506|mail rejete", from: "Orange"},
 		// QQ, 163, 126: https://open.work.weixin.qq.com/help2/pc/15842, https://help.mail.163.com
 		{id: "message.spam", key: true, when: "[dt:spm]|dt:spm|dt:sum|[hl:]", alt: []cause.ID{"limit.rate", "sender.address-not-owned", "reputation.low"}, from: "163"},
 		{id: "sender.address-not-owned", key: true, when: "dt:sum|mail from must equal authorized|must be same as authorization|must equal authorized user", from: "163, QQ"},
