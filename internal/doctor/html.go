@@ -15,7 +15,7 @@ import (
 var pageText string
 
 var pageTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("report").Funcs(template.FuncMap{"actor": actorWords}).Parse(pageText))
+	return template.Must(template.New("report").Funcs(template.FuncMap{"actor": cause.Actor.Name}).Parse(pageText))
 })
 
 // HTML returns the report as one page that needs nothing from anywhere: no script,
@@ -40,23 +40,4 @@ func (r *Report) HTML() ([]byte, error) {
 		return nil, fmt.Errorf("make the page: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// actorWords says in words who must act.
-func actorWords(a cause.Actor) string {
-	switch a {
-	case cause.ActorUser:
-		return "you"
-	case cause.ActorSenderAdmin:
-		return "whoever runs the sending server, domain or account"
-	case cause.ActorProvider:
-		return "the operator of the server that replied"
-	case cause.ActorRecipient:
-		return "the person written to"
-	case cause.ActorRecipientAdmin:
-		return "whoever runs the recipient's server"
-	case cause.ActorNetworkAdmin:
-		return "whoever runs the network or this machine"
-	}
-	return string(a)
 }
