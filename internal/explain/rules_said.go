@@ -87,10 +87,5 @@ var saidRules = ruleset{
 		{id: "recipient.domain-not-found", key: true, when: "because the domain * couldn't be found|because the domain * could not be found", at: "bounce", from: "Gmail"},
 		{id: "recipient.unknown", key: true, when: "unrecognised-or-name|unrecognized-or-name|unrecognised or name|unrecognised recipient", at: "bounce", from: "X.400"},
 		{id: "delivery.expired", when: "maximum time in queue|time in queue expired|queue time exceeded|exceeded maximum time in queue", at: "bounce", alt: []cause.ID{"delivery.host-unreachable"}, from: "Barracuda"},
-		// An expired message, with the last error quoted.
-		{id: "delivery.host-unreachable", key: true, when: "message expired: * failed to establish connection|message expired: * connection timed out|message expired: * connection refused|message expired: * did not respond", at: "bounce", alt: []cause.ID{"delivery.expired"}, from: "SES"},
-		{id: "recipient.mailbox-full", key: true, when: "message expired: * over quota|message expired: * mailbox full|message expired: * mailbox is full|message expired: * out of storage", at: "bounce", alt: []cause.ID{"delivery.expired"}, from: "SES"},
-		{id: "tls.delivery-policy", key: true, when: "message expired: * starttls|message expired: * [tls]", at: "bounce", alt: []cause.ID{"delivery.expired"}, from: "SES"},
-		{id: "greylist.deferred", key: true, when: "message expired: * greylist", at: "bounce", alt: []cause.ID{"delivery.expired"}, from: "SES"},
 	},
 }
