@@ -29,7 +29,7 @@ type doctorFlags struct {
 	send                                          bool
 	imap, pop                                     string
 	resolver, ca, proxy                           string
-	controls, selectors                           []string
+	controls, selectors, blocklists               []string
 	timeout                                       time.Duration
 	ignoreHistory                                 bool
 	html                                          string
@@ -75,6 +75,7 @@ It exits with 0 when all works, 1 when something was found, 3 when it cannot tel
 	g.StringVar(&f.proxy, "proxy", "", "connect through `URL`: socks5://host:port or http://host:port")
 	g.StringArrayVar(&f.controls, "control", nil, "`HOST:PORT` known to be up, to tell a blocked port from a dead server; may be repeated")
 	g.StringArrayVar(&f.selectors, "selector", nil, "look for the DKIM key of this `NAME`; may be repeated")
+	g.StringArrayVar(&f.blocklists, "blocklist", nil, "look your address and domain up in the block list `ZONE`; may be repeated, and no other is asked")
 	g.StringVar(&f.helo, "helo", "", "greet with `NAME` (default: this machine's)")
 	g.DurationVar(&f.timeout, "timeout", doctor.DefaultTimeout, "take no longer than `DURATION`")
 	g.BoolVar(&f.ignoreHistory, "ignore-history", false, "log in although it was refused several times just now")
@@ -141,7 +142,7 @@ func writeHTML(path string, r *doctor.Report) error {
 func (a *app) doctorQuestion(c *cobra.Command, words []string, f *doctorFlags) (*doctor.Question, error) {
 	q := &doctor.Question{
 		User: f.user, Mechanism: strings.ToUpper(f.auth), From: f.from, To: f.to, Send: f.send, Proxy: f.proxy,
-		Selectors: f.selectors, Hostname: f.helo, Timeout: f.timeout, IgnoreHistory: f.ignoreHistory, Security: doctor.Security(f.security),
+		Selectors: f.selectors, Blocklists: f.blocklists, Hostname: f.helo, Timeout: f.timeout, IgnoreHistory: f.ignoreHistory, Security: doctor.Security(f.security),
 	}
 	if err := checkDoctorFlags(c, words, f, q); err != nil {
 		return nil, err

@@ -205,7 +205,16 @@ type Domain struct {
 	ToKind  resolver.Kind   // why it takes no mail; "": it does, or it is not known
 	Own     netip.Addr      // this machine's address towards the server, where it is one of the Internet; zero: it is not, or was not looked at
 	PTR     []string        // its names; nil: not looked up
+	Listed  []Listing       // on the block lists that were asked
 	Checked bool
+}
+
+// Listing is an entry of a block list. RFC 5782.
+type Listing struct {
+	Zone   string
+	What   string     // the address or the domain that is listed
+	Domain bool       // it is a domain
+	Code   netip.Addr // what the list says, of 127.0.0.0/8
 }
 
 // name returns the look-up for a reason, or nil.

@@ -13,6 +13,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -226,6 +227,10 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 	if r.q.Port == 25 && r.q.User == "" { // only who hands mail over directly is known by address
 		wait.Go(func() { d.Own, d.PTR = r.ownNames(ctx) })
 	}
+	listed := make([][]Listing, len(r.q.Blocklists))
+	for i, zone := range r.q.Blocklists {
+		wait.Go(func() { listed[i] = r.listed(ctx, strings.Trim(zone, "."), p.name) })
+	}
 	if _, to, ok := strings.Cut(r.q.To, "@"); ok {
 		d.ToName = to
 		wait.Go(func() {
@@ -239,6 +244,7 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 			d.DKIM[s] = len(keys[i]) > 0
 		}
 	}
+	d.Listed = slices.Concat(listed...)
 	d.Checked = ctx.Err() == nil
 	r.mu.Lock()
 	r.f.Domain = d
@@ -246,9 +252,63 @@ func (r *run) domain(ctx context.Context, p probe) (string, bool) {
 	return "looked up", true
 }
 
-// ownNames returns the address by which this machine reaches the server, where it
-// is one of the Internet, and its names in the DNS. Nothing is sent to the server.
+// listed looks our address up in a block list, where it is one of the Internet,
+// and a domain. RFC 5782 §2.
+func (r *run) listed(ctx context.Context, zone, domain string) (list []Listing) {
+	ask := func(name string, x Listing) {
+		codes, err := r.q.Resolver.Addresses(ctx, name+"."+zone+".")
+		if err != nil {
+			return
+		}
+		for _, code := range codes {
+			// 127.255.255.0/24 says that the list does not answer us, not that it lists.
+			if b := code.Unmap().As16(); code.Unmap().Is4() && b[12] == 127 && !(b[13] == 255 && b[14] == 255) {
+				x.Zone, x.Code = zone, code.Unmap()
+				list = append(list, x)
+				return
+			}
+		}
+	}
+	if own := r.ownAddress(ctx); own.IsValid() {
+		ask(reversed(own), Listing{What: own.String()})
+	}
+	ask(domain, Listing{What: domain, Domain: true})
+	return list
+}
+
+// reversed returns an address as block lists want it: the octets, or the half
+// octets, last first.
+func reversed(a netip.Addr) string {
+	var parts []string
+	if a.Is4() {
+		for _, b := range a.As4() {
+			parts = append(parts, strconv.Itoa(int(b)))
+		}
+	} else {
+		for _, b := range a.As16() {
+			parts = append(parts, strconv.FormatUint(uint64(b>>4), 16), strconv.FormatUint(uint64(b&15), 16))
+		}
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, ".")
+}
+
+// ownNames returns our address towards the server and its names in the DNS.
 func (r *run) ownNames(ctx context.Context) (netip.Addr, []string) {
+	own := r.ownAddress(ctx)
+	if !own.IsValid() {
+		return own, nil
+	}
+	names, err := r.q.Resolver.PTR(ctx, own)
+	if err != nil && !resolver.KindOf(err).Definite() {
+		return own, nil
+	}
+	return own, append([]string{}, names...)
+}
+
+// ownAddress returns the address by which this machine reaches the server, where
+// it is one of the Internet. Nothing is sent to the server.
+func (r *run) ownAddress(ctx context.Context) netip.Addr {
 	for _, a := range r.addressesOf(ctx, r.q.Host) {
 		conn, err := net.Dial("udp", net.JoinHostPort(a.String(), "25"))
 		if err != nil {
@@ -256,14 +316,9 @@ func (r *run) ownNames(ctx context.Context) (netip.Addr, []string) {
 		}
 		own := localAddress(conn)
 		_ = conn.Close()
-		if !public(own) {
-			continue
+		if public(own) {
+			return own
 		}
-		names, err := r.q.Resolver.PTR(ctx, own)
-		if err != nil && !resolver.KindOf(err).Definite() {
-			return own, nil
-		}
-		return own, append([]string{}, names...)
 	}
-	return netip.Addr{}, nil
+	return netip.Addr{}
 }

@@ -68,6 +68,7 @@ type Question struct {
 	Roots         *x509.CertPool     // nil: the system's
 	Proxy         string             // "": none; socks5:// or http://
 	Selectors     []string           // DKIM selectors to look for
+	Blocklists    []string           // zones in which our address and the sender's domain are looked up; no other is asked
 	Hostname      string             // for EHLO; "": the machine's
 	Timeout       time.Duration      // for all; 0: 20 s
 	IgnoreHistory bool

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/resolver"
@@ -92,6 +93,15 @@ func (j *judge) domainWarnings() []Finding {
 	if d.Own.IsValid() && d.PTR != nil && len(d.PTR) == 0 {
 		x := j.find("sender.no-reverse-dns", explain.Certain, "no PTR record of "+d.Own.String())
 		x.Subject, x.RuledOut = d.Own.String(), []string{}
+		list = append(list, *x)
+	}
+	for _, l := range d.Listed {
+		id := cause.ID("reputation.ip-blocklisted")
+		if l.Domain {
+			id = "reputation.domain-blocklisted"
+		}
+		x := j.find(id, explain.Certain, fmt.Sprintf("%s answers %s for %s", l.Zone, l.Code, l.What))
+		x.Subject, x.RuledOut = l.What, []string{}
 		list = append(list, *x)
 	}
 	if d.ToKind == resolver.KindNullMX {

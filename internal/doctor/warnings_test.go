@@ -41,6 +41,7 @@ func TestJudge_Warnings(t *testing.T) {
 		{"two SPF records", talk(nil), &Domain{Name: "example.org", SPF: append(spf, spf...), DMARC: dmarc, Checked: true}, []cause.ID{"policy.unauthenticated"}},
 		{"no DKIM key", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, DKIM: map[string]bool{"s1": false, "s2": true}, Checked: true}, []cause.ID{"policy.unauthenticated"}},
 		{"no PTR", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Own: four, PTR: none, Checked: true}, []cause.ID{"sender.no-reverse-dns"}},
+		{"on a block list", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Checked: true, Listed: []Listing{{Zone: "list.test", What: "192.0.2.4", Code: netip.MustParseAddr("127.0.0.2")}, {Zone: "list.test", What: "example.org", Domain: true, Code: netip.MustParseAddr("127.0.1.2")}}}, []cause.ID{"reputation.ip-blocklisted", "reputation.domain-blocklisted"}},
 		{"null MX of the recipient", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, ToName: "example.net", ToKind: resolver.KindNullMX, Checked: true}, []cause.ID{"recipient.null-mx"}},
 		{"the certificate ends soon", talk(func(t *Talk) { t.Chain[0].NotAfter = now.AddDate(0, 0, 5) }), nil, []cause.ID{"tls.certificate-expired"}},
 		{"slow greeting", talk(func(t *Talk) {
@@ -70,5 +71,30 @@ func TestJudge_Warnings(t *testing.T) {
 		if r.Verdict != OK || len(r.Findings) != 0 {
 			t.Errorf("%s: verdict %s, %v", tt.name, r.Verdict, r.Findings)
 		}
+	}
+}
+
+func TestReversed(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.99":  "99.2.0.192",
+		"2001:db8::1": "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2",
+	} {
+		if got := reversed(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestRun_Blocklist: only the zones that were named are asked, and an answer that
+// refuses to answer is no listing.
+func TestRun_Blocklist(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	e := well(t, a).start(t)
+	q := Question{Host: e.Host, Port: e.Port, Roots: a.pool, From: testUser, Blocklists: []string{"list.test", "busy.test.", "clean.test"}}
+	q.at(zone(t, "example.org. TXT \"v=spf1 -all\"\n_dmarc.example.org. TXT \"v=DMARC1; p=none\"\nexample.org.list.test. A 127.0.1.2\nexample.org.busy.test. A 127.255.255.254\nexample.org.other.test. A 127.0.0.2\n"))
+	r := ask(t, q, "")
+	if len(r.Warnings) != 1 || r.Warnings[0].Cause != "reputation.domain-blocklisted" || r.Warnings[0].Subject != "example.org" {
+		t.Errorf("%+v", r.Warnings)
 	}
 }
