@@ -26,7 +26,7 @@ var saidRules = ruleset{
 		{id: "relay.denied", when: "registered gateway user", at: "mail rcpt", alt: []cause.ID{"sender.address-not-owned"}, from: "gateways"},
 		{id: "auth.required", key: true, when: "rejected: was not authenticated", alt: []cause.ID{"relay.denied"}, from: "Exchange"},
 		// The sending host.
-		{id: "reputation.ip-blocklisted", key: true, when: "confirm this mail server|server requires confirmation|no access from mail server|accepting mail from your ip|accepting mail from your host|sender ip address rejected|sender ip rejected|rejected: access denied + client host|refused: spam site|spam site|spam source|spammer's ip", at: "connect greeting ehlo mail rcpt data bounce", alt: []cause.ID{"reputation.low", "server.unspecified-rejection"}, from: "many"},
+		{id: "reputation.ip-blocklisted", key: true, when: "confirm this mail server|server requires confirmation|no access from mail server|accepting mail from your ip|accepting mail from your host|sender ip address rejected|sender ip rejected|refused: spam site|spam site|spam source|spammer's ip", at: "connect greeting ehlo mail rcpt data bounce", alt: []cause.ID{"reputation.low", "server.unspecified-rejection"}, from: "many"},
 		{id: "limit.rate", key: true, when: "too many errors from your ip|too many errors from your host", alt: []cause.ID{"reputation.low", "protocol.syntax-error"}, from: "Free"},
 		// The message.
 		{id: "message.spam", key: true, when: "spamming not allowed|spamming is not|ofr_506|mail rejete", at: "data post-data bounce", alt: []cause.ID{"reputation.ip-blocklisted", "reputation.low"}, from: "many"},
