@@ -54,9 +54,13 @@ func ReadProgram(path string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := string(b)
-	var p *Program
+	if strings.EqualFold(filepath.Ext(path), ".iaf") {
+		return nil, fmt.Errorf("%s: %w", path, errIAF)
+	}
+	text := plainText(b)
+	p := readMailer(path, text)
 	switch {
+	case p != nil:
 	case strings.Contains(text, "user_pref("):
 		p = readPrefs(path, text)
 	case strings.HasSuffix(filepath.Base(path), "main.cf") || strings.Contains(text, "relayhost"):
