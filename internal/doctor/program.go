@@ -44,7 +44,10 @@ var ErrNoServer = errors.New("it names no outgoing server in a form that is know
 
 // Programs are the kinds of files that ReadProgram knows.
 var Programs = []string{
-	"msmtprc", "Postfix main.cf with sasl_passwd", "Thunderbird prefs.js", "ssmtp.conf", "NAME=VALUE lines (.env) as of Django, Laravel, Rails, Symfony, nodemailer",
+	"msmtprc", "Postfix main.cf with sasl_passwd", "Exim with passwd.client", "nullmailer remotes", "ssmtp.conf", "muttrc", "Thunderbird prefs.js",
+	"Outlook .prf and .reg", "Windows Mail .oeaccount", "Apple .mobileconfig", "Nextcloud config.php", "Gitea app.ini", "Grafana grafana.ini", "GitLab gitlab.rb",
+	"Discourse app.yml", "WordPress wp-config.php", "Spring application.properties or .yml", "Django settings.py", "Rails production.rb",
+	"environment variables in .env or docker-compose.yml",
 }
 
 // ReadProgram reads the configuration of a program. It tells the kind of file by
@@ -59,6 +62,9 @@ func ReadProgram(path string) (*Program, error) {
 	}
 	text := plainText(b)
 	p := readMailer(path, text)
+	if p == nil {
+		p = readRelay(path, text, readSmall)
+	}
 	switch {
 	case p != nil:
 	case strings.Contains(text, "user_pref("):
