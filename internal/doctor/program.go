@@ -243,6 +243,9 @@ func orValue(v, at Value, text string) Value {
 // parameter is a parameter in a value; postconf(5).
 var parameter = regexp.MustCompile(`\$(\w+|\{\w+\}|\(\w+\))`)
 
+// maxParameter bounds a value with parameters in it, in octets.
+const maxParameter = 1024
+
 // readPostfix reads main.cf, and by read the passwords that it names where they are
 // in a text file.
 func readPostfix(path, text string, read func(path string) ([]byte, error)) *Program {
@@ -267,8 +270,16 @@ func readPostfix(path, text string, read func(path string) ([]byte, error)) *Pro
 	}
 	get := func(key string) Value {
 		v := set[key]
-		for range 4 { // parameters in values
-			v.Text = parameter.ReplaceAllStringFunc(v.Text, func(s string) string { return set[strings.Trim(s, "${}()")].Text })
+		for range 4 { // parameters in values, which may name themselves
+			if len(v.Text) > maxParameter {
+				break
+			}
+			v.Text = parameter.ReplaceAllStringFunc(v.Text, func(s string) string {
+				if text := set[strings.Trim(s, "${}()")].Text; len(text) <= maxParameter {
+					return text
+				}
+				return ""
+			})
 		}
 		return v
 	}

@@ -99,3 +99,17 @@ func TestReadProgram_bounds(t *testing.T) {
 		t.Errorf("a file over the bound is read: %v", err)
 	}
 }
+
+func TestReadProgram_parametersThatGrow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "main.cf")
+	if err := os.WriteFile(path, []byte("relayhost = smtp.example.org\nmyhostname = "+strings.Repeat("$myhostname", 90)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := ReadProgram(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.Hello.Text); n > maxParameter*maxParameter {
+		t.Errorf("a value that names itself became %d octets", n)
+	}
+}
