@@ -47,9 +47,10 @@ func (a *app) doctorCommand() *cobra.Command {
 server, its encryption, the login, the envelope. Nothing is sent.
 
 TARGET is a mail address, host, host:port, smtp://host or smtps://host. With
---config-of FILE the settings are those of a program: msmtprc, Postfix main.cf,
-Thunderbird prefs.js, or a file of NAME=VALUE lines (.env). With nothing at all it
-asks three questions.
+--config-of FILE the settings are those of a program: a relay (msmtp, Postfix, Exim),
+a mail program (Thunderbird, an export of Outlook), an application (Nextcloud, Gitea,
+WordPress, Django, Spring), or environment variables (.env, docker-compose.yml). With
+nothing at all it asks three questions.
 
 The password goes over verified TLS only, and is tried twice at most.
 It exits with 0 when all works, 1 when something was found, 3 when it cannot tell.`,

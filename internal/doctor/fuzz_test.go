@@ -10,16 +10,25 @@ func FuzzReaders(f *testing.F) {
 	for _, s := range []string{
 		"defaults\ntls on\naccount a : b\nhost x\nport 1", "relayhost = [x]:587\nsmtp_sasl_password_maps = static:a:b\nx = $y ${z} $(w)\n", "relayhost = $",
 		"user_pref(\"mail.smtpserver.smtp1.hostname\", \"x\");", "SMTP_HOST=x\nMAILER_DSN=smtp://a:b@h:1", "a.eyJleHAiOjF9.c", "220 x", "\x16\x03\x01", "* OK",
+		oeAccount, wide(oeAccount), "[A]\nSMTPServer=x\nSMTPPort=0x19", "REGEDIT4\n\"SMTP Server\"=hex(1):73,00,\\\n  74,00\n\"SMTP Port\"=dword:19",
+		"<key>OutgoingMailServerHostName</key><string>x</string><key>OutgoingMailServerUseSSL</key><true/>", "x smtp --port=1 --user='a b'",
+		"set smtp_url=\"smtp://a@x:1\" smtp_pass=`x`", "dc_smarthost='x::1'\n*:a:b", "driver = smtp\nroute_list = * x::1 byname\nclient_send = ^a^b",
+		"define('SMTP_HOST', 'x');", "spring:\n  mail:\n    host: ${A:x}\n", "x.smtp_settings = { :address => 'x', port: 1 }", "- \"SMTP_HOST=x\"", "[smtp]\nhost = \"\"\"x:1\"\"\"",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, read := range []func(string, string) *Program{readMSMTP, readPrefs, readEnv} {
+		for _, read := range []func(string, string) *Program{
+			readMSMTP, readPrefs, readEnv, readSettings, readMailer, readOEAccount, readPRF, readRegistry, readMobileConfig, readNullmailer, readMutt, readExim,
+		} {
 			if p := read("file", s); p != nil {
 				_, _ = p.Apply(&Question{})
 			}
 		}
 		if p := readPostfix("main.cf", s, func(string) ([]byte, error) { return []byte(s), nil }); p != nil {
+			_, _ = p.Apply(&Question{})
+		}
+		if p := readRelay("file", plainText([]byte(s)), func(string) ([]byte, error) { return []byte(s), nil }); p != nil {
 			_, _ = p.Apply(&Question{})
 		}
 		if host, port := relayHost(s); len(host)+len(port) > len(s)+len("submission") {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,14 +37,17 @@ type Program struct {
 }
 
 // maxProgramFile bounds a configuration file, in octets.
-const maxProgramFile = 4 << 20
+const maxProgramFile = 1 << 20
 
 // ErrNoServer is a file in which no outgoing server is found.
 var ErrNoServer = errors.New("it names no outgoing server in a form that is known")
 
 // Programs are the kinds of files that ReadProgram knows.
 var Programs = []string{
-	"msmtprc", "Postfix main.cf with sasl_passwd", "Thunderbird prefs.js", "ssmtp.conf", "NAME=VALUE lines (.env) as of Django, Laravel, Rails, Symfony, nodemailer",
+	"msmtprc", "Postfix main.cf with sasl_passwd", "Exim with passwd.client", "nullmailer remotes", "ssmtp.conf", "muttrc", "Thunderbird prefs.js",
+	"Outlook .prf and .reg", "Windows Mail .oeaccount", "Apple .mobileconfig", "Nextcloud config.php", "Gitea app.ini", "Grafana grafana.ini", "GitLab gitlab.rb",
+	"Discourse app.yml", "WordPress wp-config.php", "Spring application.properties or .yml", "Django settings.py", "Rails production.rb",
+	"environment variables in .env or docker-compose.yml",
 }
 
 // ReadProgram reads the configuration of a program. It tells the kind of file by
@@ -53,9 +57,16 @@ func ReadProgram(path string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := string(b)
-	var p *Program
+	if strings.EqualFold(filepath.Ext(path), ".iaf") {
+		return nil, fmt.Errorf("%s: %w", path, errIAF)
+	}
+	text := plainText(b)
+	p := readMailer(path, text)
+	if p == nil {
+		p = readRelay(path, text, readSmall)
+	}
 	switch {
+	case p != nil:
 	case strings.Contains(text, "user_pref("):
 		p = readPrefs(path, text)
 	case strings.HasSuffix(filepath.Base(path), "main.cf") || strings.Contains(text, "relayhost"):
@@ -63,7 +74,7 @@ func ReadProgram(path string) (*Program, error) {
 	case isMSMTP(text):
 		p = readMSMTP(path, text)
 	default:
-		p = readEnv(path, text)
+		p = readSettings(path, text)
 	}
 	if p == nil || !p.Host.set() {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoServer)
@@ -71,15 +82,36 @@ func ReadProgram(path string) (*Program, error) {
 	return p, nil
 }
 
+// readSettings reads a file of an application, or one of environment variables.
+func readSettings(path, text string) *Program {
+	list := scan(path, text)
+	if p := readApplication(list); p != nil {
+		return p
+	}
+	switch filepath.Ext(path) {
+	case ".yml", ".yaml": // Compose
+		return environment(list)
+	}
+	if p := readEnv(path, text); p.Host.set() {
+		return p
+	}
+	return environment(list)
+}
+
 func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxProgramFile {
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxProgramFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxProgramFile {
 		return nil, fmt.Errorf("%s is too large for a configuration", path)
 	}
-	return os.ReadFile(path)
+	return b, nil
 }
 
 // Apply puts the settings into a question where it has none of its own, and
@@ -211,6 +243,9 @@ func orValue(v, at Value, text string) Value {
 // parameter is a parameter in a value; postconf(5).
 var parameter = regexp.MustCompile(`\$(\w+|\{\w+\}|\(\w+\))`)
 
+// maxParameter bounds a value with parameters in it, in octets.
+const maxParameter = 1024
+
 // readPostfix reads main.cf, and by read the passwords that it names where they are
 // in a text file.
 func readPostfix(path, text string, read func(path string) ([]byte, error)) *Program {
@@ -235,8 +270,16 @@ func readPostfix(path, text string, read func(path string) ([]byte, error)) *Pro
 	}
 	get := func(key string) Value {
 		v := set[key]
-		for range 4 { // parameters in values
-			v.Text = parameter.ReplaceAllStringFunc(v.Text, func(s string) string { return set[strings.Trim(s, "${}()")].Text })
+		for range 4 { // parameters in values, which may name themselves
+			if len(v.Text) > maxParameter {
+				break
+			}
+			v.Text = parameter.ReplaceAllStringFunc(v.Text, func(s string) string {
+				if text := set[strings.Trim(s, "${}()")].Text; len(text) <= maxParameter {
+					return text
+				}
+				return ""
+			})
 		}
 		return v
 	}
@@ -390,16 +433,7 @@ func readEnv(path, text string) *Program {
 			}
 		}
 	}
-	p := &Program{Name: "NAME=VALUE", Host: set["host"], Port: set["port"], User: set["user"], Password: set["password"], From: set["from"], Hello: set["hello"]}
-	if u := set["url"]; u.set() && !p.Host.set() {
-		p.fromURL(u)
-	}
-	if h, port, ok := strings.Cut(p.Host.Text, ":"); ok && !p.Port.set() { // ssmtp: mailhub=host:port
-		p.Port = Value{port, p.Host.File, p.Host.Line}
-		p.Host.Text = h
-	}
-	p.envMode(set)
-	return p
+	return programOf("NAME=VALUE", set)
 }
 
 // fromURL takes the settings out of smtp://user:password@host:port.
@@ -434,7 +468,7 @@ func (p *Program) envMode(set map[string]Value) {
 	case p.Mode != "":
 	case m == "ssl", m == "smtps", m == "force_tls", m == "ssl/tls", m == "true" && p.Port.Text != "587":
 		p.Mode, p.Security = Implicit, mode
-	case m == "starttls", m == "smtp+starttls":
+	case m == "starttls", m == "smtp+starttls", m == "mandatorystarttls", m == "opportunisticstarttls" && p.Port.Text != "465":
 		p.Mode, p.Security = StartTLS, mode
 	case m == "true":
 		p.Mode, p.Security = Implicit, mode // nodemailer: secure is TLS at once, whatever the port
@@ -442,7 +476,7 @@ func (p *Program) envMode(set map[string]Value) {
 		p.Mode, p.Security = Auto, mode
 	case m == "tls":
 		p.Mode, p.Security = StartTLS, mode
-	case m == "none", m == "off":
+	case m == "none", m == "off", m == "nostarttls":
 		p.Mode, p.Security = Clear, mode
 	case yes(set["usetls"]) && !yes(set["starttls"]):
 		p.Mode, p.Security = Implicit, set["usetls"]
