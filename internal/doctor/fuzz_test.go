@@ -41,3 +41,23 @@ func FuzzReaders(f *testing.F) {
 		}
 	})
 }
+
+func TestIdentify(t *testing.T) {
+	for head, want := range map[string]Protocol{
+		"220 mx.example.org ESMTP\r\n": ProtoSMTP,
+		"421 4.3.2 busy\r\n":           ProtoSMTP,
+		"220 (vsFTPd 3.0.3)\r\n":       ProtoOther,
+		"220 ftp.example.org SMTP\r\n": ProtoSMTP,
+		"* OK ready\r\n":               ProtoIMAP,
+		"+OK ready\r\n":                ProtoPOP3,
+		"HTTP/1.1 400 Bad Request\r\n": ProtoHTTP,
+		"SSH-2.0-OpenSSH_9.6\r\n":      ProtoSSH,
+		"\x15\x03\x01\x00\x02\x02\x46": ProtoTLS,
+		"RFB 003.008\n":                ProtoOther,
+		"":                             "",
+	} {
+		if got := identify([]byte(head)); got != want {
+			t.Errorf("%q: %q, want %q", head, got, want)
+		}
+	}
+}

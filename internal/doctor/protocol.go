@@ -73,6 +73,8 @@ func identify(head []byte) Protocol {
 	}
 	s := strings.ToLower(strings.TrimLeft(string(head), " \t\r\n"))
 	switch {
+	case strings.HasPrefix(s, "220") && strings.Contains(s, "ftp") && !strings.Contains(s, "smtp"): // RFC 959 §5.4 has the same digits
+		return ProtoOther
 	case strings.HasPrefix(s, "220"), refusal(s):
 		return ProtoSMTP
 	case strings.HasPrefix(s, "* ok"), strings.HasPrefix(s, "* preauth"), strings.HasPrefix(s, "* bye"): // RFC 9051 §7.1
