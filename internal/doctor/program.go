@@ -85,7 +85,7 @@ func ReadProgram(path string) (*Program, error) {
 // readSettings reads a file of an application, or one of environment variables.
 func readSettings(path, text string) *Program {
 	list := scan(path, text)
-	if p := readApplication(list); p != nil {
+	if p := readApplication(path, list); p != nil {
 		return p
 	}
 	switch filepath.Ext(path) {
