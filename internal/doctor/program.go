@@ -141,7 +141,11 @@ func (p *Program) Apply(q *Question) ([]string, error) {
 		q.User = p.User.Text
 		note("user", p.User, p.User.Text)
 	}
-	if q.Password == "" && p.Password.set() {
+	switch {
+	case q.Password != "" || !p.Password.set():
+	case q.User == "":
+		note("password", p.Password, "(left out: no user is known for it)")
+	default:
 		q.Password = p.Password.Text
 		note("password", p.Password, "(not shown)")
 	}

@@ -88,6 +88,8 @@ func TestReadProgram_applications(t *testing.T) {
 			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann", Password: "s3cret"}, "line 1"},
 		{"docker-compose.yml", "services:\n  app:\n    image: app\n    environment:\n      - TZ=UTC\n      - SMTP_HOST=smtp.example.org\n      - \"SMTP_PORT=587\"\n      - SMTP_SECURITY=starttls\n      - SMTP_USERNAME=ann\n      - SMTP_PASSWORD=${PW}\n",
 			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann"}, "line 6"},
+		{"nouser.yml", "env:\n  SMTP_HOST: smtp.example.org\n  SMTP_PORT: 25\n  SMTP_USER: ${NAME}\n  SMTP_PASSWORD: s3cret\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 25}, "line 2"},
 		{"compose.yaml", "services:\n  app:\n    environment:\n      SMTP_HOST: smtp.example.org\n      SMTP_PORT: \"465\"\n      SMTP_SSL: \"true\"\n      SMTP_USER: ann\n      SMTP_PASSWORD: s3cret\n",
 			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann", Password: "s3cret"}, "line 4"},
 	})
