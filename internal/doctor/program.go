@@ -85,7 +85,7 @@ func ReadProgram(path string) (*Program, error) {
 // readSettings reads a file of an application, or one of environment variables.
 func readSettings(path, text string) *Program {
 	list := scan(path, text)
-	if p := readApplication(list); p != nil {
+	if p := readApplication(path, list); p != nil {
 		return p
 	}
 	switch filepath.Ext(path) {
@@ -141,7 +141,11 @@ func (p *Program) Apply(q *Question) ([]string, error) {
 		q.User = p.User.Text
 		note("user", p.User, p.User.Text)
 	}
-	if q.Password == "" && p.Password.set() {
+	switch {
+	case q.Password != "" || !p.Password.set():
+	case q.User == "":
+		note("password", p.Password, "(left out: no user is known for it)")
+	default:
 		q.Password = p.Password.Text
 		note("password", p.Password, "(not shown)")
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -10,6 +11,7 @@ import (
 // Python. It is known by the name of its host setting.
 type application struct {
 	name  string
+	ext   string              // of its file, where its names are those of others too; "": any
 	keys  map[string][]string // as in envNames, but whole names: "smtp.host"
 	unset Security            // what it does when nothing is said; "": not known
 }
@@ -25,10 +27,13 @@ var applications = []application{
 		"starttls": {"gitlab_rails.smtp_enable_starttls_auto"}, "from": {"gitlab_rails.gitlab_email_from"}, "enabled": {"gitlab_rails.smtp_enable"},
 	}},
 	{name: "Discourse", unset: StartTLS, keys: map[string][]string{
-		"host": {"discourse_smtp_address", "smtp_address"}, "port": {"discourse_smtp_port", "smtp_port"},
-		"user": {"discourse_smtp_user_name", "smtp_user_name"}, "password": {"discourse_smtp_password", "smtp_password"},
-		"starttls": {"discourse_smtp_enable_start_tls", "smtp_enable_start_tls"}, "ssl": {"discourse_smtp_force_tls", "smtp_force_tls"},
-		"from": {"discourse_notification_email"}, "hello": {"discourse_smtp_domain", "smtp_domain"},
+		"host": {"discourse_smtp_address"}, "port": {"discourse_smtp_port"}, "user": {"discourse_smtp_user_name"}, "password": {"discourse_smtp_password"},
+		"starttls": {"discourse_smtp_enable_start_tls"}, "ssl": {"discourse_smtp_force_tls"}, "hello": {"discourse_smtp_domain"},
+		"from": {"discourse_notification_email"},
+	}},
+	{name: "Discourse", ext: ".conf", unset: StartTLS, keys: map[string][]string{
+		"host": {"smtp_address"}, "port": {"smtp_port"}, "user": {"smtp_user_name"}, "password": {"smtp_password"},
+		"starttls": {"smtp_enable_start_tls"}, "ssl": {"smtp_force_tls"}, "hello": {"smtp_domain"},
 	}},
 	{name: "WordPress", keys: map[string][]string{
 		"host": {"define.wpms_smtp_host", "define.smtp_host"}, "port": {"define.wpms_smtp_port", "define.smtp_port"},
@@ -54,7 +59,7 @@ var applications = []application{
 		"host": {"smtp.host"}, "user": {"smtp.user"}, "password": {"smtp.password"}, "mode": {"smtp.starttls_policy"},
 		"from": {"smtp.from_address"}, "hello": {"smtp.ehlo_identity"}, "enabled": {"smtp.enabled"},
 	}},
-	{name: "Django", unset: Clear, keys: map[string][]string{
+	{name: "Django", ext: ".py", unset: Clear, keys: map[string][]string{
 		"host": {"email_host"}, "port": {"email_port"}, "user": {"email_host_user"}, "password": {"email_host_password"},
 		"starttls": {"email_use_tls"}, "ssl": {"email_use_ssl"}, "from": {"default_from_email"},
 	}},
@@ -62,8 +67,11 @@ var applications = []application{
 
 // readApplication reads the settings of the first application whose host is named;
 // nil when none is.
-func readApplication(list []setting) *Program {
+func readApplication(path string, list []setting) *Program {
 	for _, a := range applications {
+		if a.ext != "" && filepath.Ext(path) != a.ext {
+			continue
+		}
 		found := map[string]setting{}
 		for _, s := range list {
 			for what, names := range a.keys {

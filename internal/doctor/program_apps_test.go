@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // programFile is a file of a program, and what is to be read from it.
@@ -83,8 +84,12 @@ func TestReadProgram_applications(t *testing.T) {
 			"Rails", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann", Hostname: "app.example.org"}, "line 4"},
 		{"environment.rb", "ActionMailer::Base.smtp_settings = { :address => 'smtp.example.org', :port => 465, :user_name => 'ann', :ssl => true }\n",
 			"Rails", Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann"}, "line 1"},
+		{"chatwoot.env", "SMTP_ADDRESS=smtp.example.org\nSMTP_PORT=587\nSMTP_USERNAME=ann\nSMTP_PASSWORD=s3cret\nSMTP_ENABLE_STARTTLS_AUTO=true\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann", Password: "s3cret"}, "line 1"},
 		{"docker-compose.yml", "services:\n  app:\n    image: app\n    environment:\n      - TZ=UTC\n      - SMTP_HOST=smtp.example.org\n      - \"SMTP_PORT=587\"\n      - SMTP_SECURITY=starttls\n      - SMTP_USERNAME=ann\n      - SMTP_PASSWORD=${PW}\n",
 			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann"}, "line 6"},
+		{"nouser.yml", "env:\n  SMTP_HOST: smtp.example.org\n  SMTP_PORT: 25\n  SMTP_USER: ${NAME}\n  SMTP_PASSWORD: s3cret\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 25}, "line 2"},
 		{"compose.yaml", "services:\n  app:\n    environment:\n      SMTP_HOST: smtp.example.org\n      SMTP_PORT: \"465\"\n      SMTP_SSL: \"true\"\n      SMTP_USER: ann\n      SMTP_PASSWORD: s3cret\n",
 			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann", Password: "s3cret"}, "line 4"},
 	})
@@ -111,5 +116,25 @@ func TestReadProgram_parametersThatGrow(t *testing.T) {
 	}
 	if n := len(p.Hello.Text); n > maxParameter*maxParameter {
 		t.Errorf("a value that names itself became %d octets", n)
+	}
+}
+
+// A large file is read in a moment, whatever is in it.
+func TestReadProgram_worstCase(t *testing.T) {
+	for _, piece := range []string{
+		"<SMTP_Server>x</", "<key>OutgoingMailServerHostName</key>", "\"a\"=hex:00,\\\n", "a:\n", "define('", "set smtp_url=", "x smtp --a\n", "user_pref(\n", "{a: ",
+		"[a]\nSMTPServer=\n", "account a : a\n", "a = { b: 1, ", "$a",
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(strings.Repeat(piece, maxProgramFile/4/len(piece))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if p, err := ReadProgram(path); err == nil {
+			_, _ = p.Apply(&Question{})
+		}
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("%q many times takes %v", piece, d)
+		}
 	}
 }
