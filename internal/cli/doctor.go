@@ -44,16 +44,20 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor [TARGET]",
 		Short: "Find out why mail cannot be sent, and what to do",
 		Long: `Find out why mail cannot be sent by a server: the name, the network, the kind of
-server, its encryption, the login, the envelope. Nothing is sent.
+server, its encryption, the login, the envelope. No mail is sent without --send.
 
 TARGET is a mail address, host, host:port, smtp://host or smtps://host. With
---config-of FILE the settings are those of a program: a relay (msmtp, Postfix, Exim),
-a mail program (Thunderbird, an export of Outlook), an application (Nextcloud, Gitea,
-WordPress, Django, Spring), or environment variables (.env, docker-compose.yml). With
-nothing at all it asks three questions.
+--config-of FILE the settings are those of a program: a relay (msmtp, Postfix,
+Exim), a mail program (Thunderbird, an export of Outlook), an application
+(Nextcloud, Gitea, WordPress, Django, Spring), or environment variables (.env,
+docker-compose.yml). With nothing at all it asks three questions.
+
+A server on the Internet that cannot be reached is compared with two well-known
+mail servers and a public test page; --control names others in their place.
 
 The password goes over verified TLS only, and is tried twice at most.
-It exits with 0 when all works, 1 when something was found, 3 when it cannot tell.`,
+It exits with 0 when all works, 1 when something was found, 3 when it cannot
+tell.`,
 		Example: `  wellsent doctor ann@example.org
   wellsent doctor smtp.example.org:587 --user ann@example.org
   wellsent doctor --config-of ~/.msmtprc --json`,
