@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"crypto/x509"
 	"strings"
 
@@ -15,13 +16,15 @@ const (
 	SchemeSMTP    Scheme = "smtp"    // a smart host, STARTTLS
 	SchemeSMTPS   Scheme = "smtps"   // a smart host, TLS at once
 	SchemeMX      Scheme = "mx"      // the mail exchangers of the recipient's domain
+	SchemeGraph   Scheme = "graph"   // Microsoft Graph sendMail
+	SchemeGmail   Scheme = "gmail"   // the Gmail API
 	SchemeSandbox Scheme = "sandbox" // a maildir on this machine; nothing leaves
 )
 
 // Via is one way to the next hop.
 type Via struct {
 	Scheme Scheme
-	Host   string // "" for mx and sandbox
+	Host   string // "" for mx and sandbox, and for the usual host of graph and gmail
 	Port   int    // 0 for sandbox; 25 for mx unless the route says otherwise
 }
 
@@ -34,6 +37,12 @@ const (
 	TLSOpportunistic TLSPolicy = "opportunistic" // TLS where offered, any certificate; else clear text
 	TLSNone          TLSPolicy = "none"          // clear text
 )
+
+// Token returns an OAuth access token for vias of scheme s: the audience of Graph
+// is another than that of SMTP. refused is the token that a server has just not
+// taken, "" at first; Token then returns another or an error. It may ask the
+// identity provider over the network. Its error says what to do and holds no secret.
+type Token func(ctx context.Context, s Scheme, refused string) (string, error)
 
 // Pace bounds what a route may be given. Zero values mean no bound.
 type Pace struct {
@@ -49,6 +58,7 @@ type Route struct {
 	Via        []Via    // in order of preference
 	User       string   // "" for no login
 	Password   func() (string, error)
+	Token      Token // an OAuth access token instead of a password; nil: none
 	TLS        TLSPolicy
 	Roots      *x509.CertPool // nil: the system's
 	From       smtp.Path      // reverse-path to use instead of the sender's; "" keeps it
