@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/auth"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -60,6 +61,13 @@ type Route struct {
 	From         smtp.Path
 	Pace         route.Pace
 	CA           string // absolute path, PEM; added to the system's roots
+
+	Proxy             *proxy.Proxy // nil: none; without the password of its file
+	ProxyPasswordFile string       // absolute path; read for each connection
+	Source            netip.Addr   // our end of connections; zero: the system's choice
+	Family            route.Family // "": auto
+	ClientCertificate string       // absolute path, PEM
+	ClientKey         string       // absolute path, PEM
 }
 
 // Bounces says where notifications go that cannot be returned.

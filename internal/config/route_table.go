@@ -36,6 +36,9 @@ func (c *Config) RouteTable() (*route.Table, error) {
 			}
 			out.Roots = roots
 		}
+		if err := r.out(out); err != nil {
+			return nil, err
+		}
 		t.Routes = append(t.Routes, out)
 	}
 	return t, nil

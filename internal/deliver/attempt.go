@@ -120,7 +120,7 @@ func (a *attempt) moreHosts() bool { return a.hosts == nil || a.asked < len(a.ho
 
 // hostName returns the server spoken to, with its address.
 func (a *attempt) hostName() string {
-	if addr := a.c.client.Address(); addr != "" {
+	if addr := a.c.client.Address(); addr != "" && !a.c.byName() {
 		return a.c.host.name + " [" + addr + "]"
 	}
 	return a.c.host.name

@@ -98,10 +98,14 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		c.client = nil
 		return err
 	}
+	if err := c.certificateFault(h); err != nil {
+		c.client = nil
+		return err
+	}
 	o := smtpclient.Options{
 		Hostname: c.d.o.Hostname, Host: h.name, Port: h.port, Addresses: found,
-		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.d.o.TLSConfig, Roots: c.route.Roots,
-		Dial: c.d.o.Dial, Timeouts: c.d.o.Timeouts,
+		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
+		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
 	}
 	if h.smart && c.route.User != "" {
 		o.User, o.PlaintextAuth = c.route.User, c.route.TLS == route.TLSNone
@@ -115,6 +119,9 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 	if err := c.client.Open(ctx); err != nil {
 		if h.smart && c.route.TLS == route.TLSVerified && verification(err) {
 			err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
+		}
+		if proxyLogin(err) {
+			err.Scope = evidence.ScopeRoute // the same
 		}
 		return err
 	}

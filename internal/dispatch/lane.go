@@ -104,12 +104,22 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
-// settings names the hosts and the login of r. What a lane has learned by one set
+// settings names the hosts, the login and the way to them of r. What a lane has learned by one set
 // of them says nothing about another.
 func settings(r *route.Route) string {
 	s := r.User
 	for _, v := range r.Via {
 		s += " " + v.String()
+	}
+	// A server may know us by where we come from, or by our certificate.
+	if r.Proxy != nil {
+		s += " proxy " + r.Proxy.String()
+	}
+	if r.Source.IsValid() {
+		s += " source " + r.Source.String()
+	}
+	if r.Certificate != nil {
+		s += " certificate " + r.Certificate.File
 	}
 	return s
 }

@@ -3,8 +3,10 @@ package route
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -63,6 +65,11 @@ type Route struct {
 	Roots      *x509.CertPool // nil: the system's
 	From       smtp.Path      // reverse-path to use instead of the sender's; "" keeps it
 	Pace       Pace
+
+	Proxy       *proxy.Proxy       // for every connection of the route; nil: none
+	Source      netip.Addr         // our end of the connection; zero: the system's choice
+	Family      Family             // "": FamilyAuto
+	Certificate *ClientCertificate // nil: none
 }
 
 // IsMX reports whether the recipient's domain decides the next hop.

@@ -25,7 +25,7 @@ const (
 var levels = [][]string{
 	{"smtp", "cause", "osfile"},
 	{"evidence", "cause/pages"},
-	{"dsn", "resolver", "provider"},
+	{"dsn", "resolver", "provider", "proxy", "proxyprotocol"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
