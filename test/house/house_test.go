@@ -29,7 +29,7 @@ var levels = [][]string{
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
-	{"submission", "smtpserver", "lab"},
+	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver", "doctor"},
 	{"dispatch"},
 	{"httpapi", "webui", "config"},
