@@ -25,9 +25,9 @@ const (
 var levels = [][]string{
 	{"smtp", "cause", "osfile"},
 	{"evidence", "cause/pages"},
-	{"dsn", "resolver", "provider"},
+	{"dsn", "resolver", "provider", "clienthello"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
-	{"spool", "policy", "auth", "route", "autoconfig"},
+	{"spool", "policy", "auth", "route", "autoconfig", "device"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver", "doctor"},
