@@ -446,7 +446,7 @@ func TestLoad_SandboxNeedsNoRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := table.For("anybody@example.net")
+	r := table.For(route.Question{Recipient: "anybody@example.net"})
 	if r == nil || r.Via[0].Scheme != route.SchemeSandbox {
 		t.Errorf("got %+v", r)
 	}

@@ -35,6 +35,7 @@ type Entry struct {
 	Why         string         `json:"why"`
 	Do          []string       `json:"do"`
 	Unsure      bool           `json:"unsure"` // the last attempt may have delivered it
+	Device      string         `json:"device"` // that it comes from; "" for none
 }
 
 // Detail is one message as an operator sees it.
@@ -44,6 +45,7 @@ type Detail struct {
 	Account  string        `json:"account"`
 	Peer     string        `json:"peer"`
 	Listener string        `json:"listener"`
+	Device   string        `json:"device"` // "" for none
 	Received time.Time     `json:"received"`
 	Size     int64         `json:"size"` // octets
 	Header   string        `json:"header"`

@@ -68,7 +68,7 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	e := &m.Envelope
-	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Received: e.Received,
+	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Device: e.Device, Received: e.Received,
 		Size: m.BodySize + int64(len(m.Header)), Header: string(m.Header), Entries: []Entry{}}
 	for i := range m.Recipients {
 		out.Entries = append(out.Entries, d.entry(m, &m.Recipients[i]))
@@ -80,7 +80,7 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 // where that is nothing, of its lane.
 func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 	e := Entry{QueueID: m.ID, Index: x.Index, From: m.Envelope.From, Address: x.Path, State: x.State, Attempts: x.Attempts,
-		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}}
+		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}, Device: m.Envelope.Device}
 	d.mu.RLock()
 	l := d.lanes[x.Destination]
 	d.mu.RUnlock()
