@@ -44,13 +44,6 @@ const (
 // identity provider over the network. Its error says what to do and holds no secret.
 type Token func(ctx context.Context, s Scheme, refused string) (string, error)
 
-// Pace bounds what a route may be given. Zero values mean no bound.
-type Pace struct {
-	Connections      int // at once
-	PerMinute        int // messages a minute
-	RecipientsPerDay int // recipients in 24 hours
-}
-
 // Route is where mail for some recipients goes and how. Immutable once in a Table.
 type Route struct {
 	Name       string
@@ -62,7 +55,9 @@ type Route struct {
 	TLS        TLSPolicy
 	Roots      *x509.CertPool // nil: the system's
 	From       smtp.Path      // reverse-path to use instead of the sender's; "" keeps it
-	Pace       Pace
+	Pace       Pace           // what holds: the operator's bounds, and the provider's where those say nothing
+	PaceOwn    Pace           // of these, the operator's
+	PaceHost   string         // the host whose provider's data gave the others; "" for none
 }
 
 // IsMX reports whether the recipient's domain decides the next hop.
