@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
-	{"spool", "policy", "auth", "route", "autoconfig"},
+	{"spool", "policy", "auth", "route", "autoconfig", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
