@@ -50,6 +50,15 @@ func (b Bound) String() string {
 	return fmt.Sprintf("%d %s %s", b.Max, unit, per)
 }
 
+// Key returns the name of the bound in a configuration: "per_minute".
+func (b Bound) Key() string {
+	key := map[time.Duration]string{time.Minute: "per_minute", time.Hour: "per_hour", 24 * time.Hour: "per_day"}[b.Per]
+	if b.Unit == Recipients {
+		key = "recipients_" + key
+	}
+	return key
+}
+
 // Limits are the bounds of one taker. Zero is no bound.
 type Limits struct {
 	PerMinute, PerHour, PerDay          int // messages
@@ -75,6 +84,16 @@ func (l Limits) bound(w int, u Unit) Bound {
 		b.Max = l.RecipientsPerDay
 	}
 	return b
+}
+
+// Of returns what l has for the window and unit of b; 0 when nothing.
+func (l Limits) Of(b Bound) int {
+	for w := range windows {
+		if lengths[w] == b.Per {
+			return l.bound(w, b.Unit).Max
+		}
+	}
+	return 0
 }
 
 // most is how much may be spent between two records where nothing bounds it.
