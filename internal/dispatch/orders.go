@@ -86,7 +86,7 @@ func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 	d.mu.RUnlock()
 	var lane LaneStatus
 	if l != nil {
-		lane = l.status(0)
+		lane = d.status(l, 0)
 	}
 	e.LanePaused = lane.State == lanePaused
 	if a := x.Last; a != nil && x.State != spool.StateDelivered {
@@ -101,6 +101,7 @@ func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 		}
 		if lane.NextProbe != nil && lane.NextProbe.After(next) {
 			next = *lane.NextProbe
+			e.Waits = lane.Waits
 			if e.Cause == "" || e.LanePaused {
 				e.Cause, e.Reply = lane.Cause, lane.Reply
 				e.describe(explain.Finding{Cause: lane.Cause, Title: lane.Title, Actor: lane.Actor, Why: lane.Why, Do: lane.Do, Retry: cause.RetryLater})
@@ -131,18 +132,35 @@ func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	out := []LaneStatus{}
 	seen := map[string]bool{}
 	for _, h := range heads {
-		out = append(out, d.lane(h.Destination).status(h.Queued))
+		out = append(out, d.status(d.lane(h.Destination), h.Queued))
 		seen[string(h.Destination)] = true
 	}
 	d.mu.RLock()
-	for name, l := range d.lanes {
-		if st := l.status(0); !seen[string(name)] && st.State != laneOpen {
+	all := slices.Collect(maps.Values(d.lanes))
+	d.mu.RUnlock()
+	for _, l := range all {
+		if st := d.status(l, 0); !seen[st.Name] && st.State != laneOpen {
 			out = append(out, st)
 		}
 	}
-	d.mu.RUnlock()
 	slices.SortFunc(out, func(a, b LaneStatus) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// status returns a lane as an operator sees it.
+func (d *Dispatcher) status(l *lane, queued int) LaneStatus { return l.status(queued, d.paceWaitOf(l)) }
+
+// paceWaitOf returns what the pace of a lane waits for; nil when nothing.
+func (d *Dispatcher) paceWaitOf(l *lane) *paceWait {
+	r, _ := d.o.Routes().ByLane(string(l.name))
+	key := accountKey(r, l)
+	if key == "" {
+		return nil
+	}
+	d.mu.RLock()
+	a := d.accounts[key]
+	d.mu.RUnlock()
+	return a.wait(time.Now(), r)
 }
 
 // Retry makes what is selected due now; a lane's wait ends too, for one probe.

@@ -46,13 +46,6 @@ const (
 // identity provider over the network. Its error says what to do and holds no secret.
 type Token func(ctx context.Context, s Scheme, refused string) (string, error)
 
-// Pace bounds what a route may be given. Zero values mean no bound.
-type Pace struct {
-	Connections      int // at once
-	PerMinute        int // messages a minute
-	RecipientsPerDay int // recipients in 24 hours
-}
-
 // Route is where mail for some recipients goes and how. Immutable once in a Table.
 type Route struct {
 	Name       string
@@ -64,10 +57,12 @@ type Route struct {
 	TLS        TLSPolicy
 	Roots      *x509.CertPool // nil: the system's
 	From       smtp.Path      // the mailbox of the route, as which mail is sent; "": as it comes
-	Pace       Pace
-	Match      Match    // what else of a message must fit; zero: nothing
-	Rewrite    Rewrite  // what becomes From; "": RewriteBoth where there is a From
-	Aliases    []string // what the mailbox may send as beside itself: "ann@example.org", "*@example.org", "*"
+	Pace       Pace           // what holds: the operator's bounds, and the provider's where those say nothing
+	PaceOwn    Pace           // of these, the operator's
+	PaceHost   string         // the host whose provider's data gave the others; "" for none
+	Match      Match          // what else of a message must fit; zero: nothing
+	Rewrite    Rewrite        // what becomes From; "": RewriteBoth where there is a From
+	Aliases    []string       // what the mailbox may send as beside itself: "ann@example.org", "*@example.org", "*"
 	Exceptions *Exceptions
 
 	Proxy       *proxy.Proxy       // for every connection of the route; nil: none

@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider", "proxy", "proxyprotocol", "clienthello"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
-	{"spool", "policy", "auth", "route", "autoconfig", "device"},
+	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver", "doctor"},
