@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
@@ -50,6 +51,11 @@ type Result struct {
 	Trouble *evidence.Error
 	// Finding explains Trouble.
 	Finding explain.Finding
+	// RetryAfter is how long the next hop asks to be left alone; 0: not said.
+	RetryAfter time.Duration
+	// Notices are what the operator should know although the mail went: a stand-in
+	// that has taken it, a name that was withdrawn. Each is a sentence.
+	Notices []string
 	// Record is the conversation as seen; nil when all went well.
 	Record *evidence.Record
 }

@@ -43,7 +43,8 @@ type Options struct {
 	Roots     *x509.CertPool                                                       // nil: those of TLSConfig, else the system's
 	User      string                                                               // whose mailbox sends
 	// Token returns an access token; refused is one that the server has just not
-	// taken, "" at first. Its error says what to do and holds no secret.
+	// taken, "" at first; to return it again says that it is no use to ask for another.
+	// Its error says what to do and holds no secret.
 	Token   func(ctx context.Context, refused string) (string, error)
 	Answers time.Duration // the longest wait for an answer; 0: five minutes
 }
@@ -134,10 +135,14 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *evidence.Error
 	if err != nil || res.Status != http.StatusUnauthorized {
 		return res, err
 	}
-	if token, err = c.token(ctx, token); err != nil {
+	another, err := c.token(ctx, token)
+	switch {
+	case err != nil:
 		return nil, err
+	case another == token:
+		return res, nil // it was fresh: another would be refused as well
 	}
-	return c.once(ctx, r, token)
+	return c.once(ctx, r, another)
 }
 
 // token returns an access token. That the sign-in service cannot be reached says
