@@ -30,6 +30,8 @@ var levels = [][]string{
 	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
+	{"deliver/api"},
+	{"deliver/graph", "deliver/gmail"},
 	{"deliver", "doctor"},
 	{"dispatch"},
 	{"httpapi", "webui", "config"},
