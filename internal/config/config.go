@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/auth"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -59,7 +60,8 @@ type Route struct {
 	TLS          route.TLSPolicy
 	From         smtp.Path
 	Pace         route.Pace
-	CA           string // absolute path, PEM; added to the system's roots
+	CA           string          // absolute path, PEM; added to the system's roots
+	OAuth        *oauth.Settings // nil: no tokens
 }
 
 // Bounces says where notifications go that cannot be returned.
