@@ -117,6 +117,9 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
 		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
 	}
+	if h.smart && c.route.Token != nil {
+		return c.openByToken(ctx, h, o)
+	}
 	if h.smart && c.route.User != "" {
 		o.User, o.PlaintextAuth = c.route.User, c.route.TLS == route.TLSNone
 		var perr error
@@ -125,6 +128,11 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 			return &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeRoute, Host: h.name, Err: perr}
 		}
 	}
+	return c.openWith(ctx, h, o)
+}
+
+// openWith opens a connection as o says.
+func (c *conversation) openWith(ctx context.Context, h host, o smtpclient.Options) *evidence.Error {
 	c.client, c.host = smtpclient.New(o), h
 	if err := c.client.Open(ctx); err != nil {
 		if h.smart && c.route.TLS == route.TLSVerified && verification(err) {

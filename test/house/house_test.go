@@ -26,7 +26,7 @@ var levels = [][]string{
 	{"smtp", "cause", "osfile"},
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider", "proxy", "proxyprotocol", "clienthello"},
-	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
+	{"explain", "certificate", "smtptest", "smtpclient", "listen", "oauth"},
 	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
