@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -83,6 +84,8 @@ type Connect struct {
 	Why     connectReason
 	Outcome Outcome
 	Error   string
+	Through *proxy.Found // the proxy of the environment; nil: none
+	Refusal *proxy.Error // what the proxy said, of the environment or the question; nil: there is none, or it connected
 	Took    time.Duration
 }
 
@@ -93,6 +96,7 @@ const (
 	connectTarget  connectReason = "target"  // the server on the port asked for
 	connectOther   connectReason = "other"   // the same server on another port
 	connectControl connectReason = "control" // a host known to be up
+	connectProxy   connectReason = "proxy"   // the server on the port asked for, through a proxy of the environment
 )
 
 // Talk is one conversation with a server up to EHLO under TLS.
@@ -116,6 +120,7 @@ type Talk struct {
 	MaxSize     int64               // octets; 0: not said
 	Extensions  []string            // the last reply to EHLO
 	Masked      bool                // extensions or greeting are overwritten
+	Through     *proxy.Found        // the proxy of the environment; nil: none
 }
 
 // talkReason is why a conversation was held.
@@ -133,6 +138,7 @@ const (
 	talkSmall     talkReason = "small"      // with small segments only
 	talkControl   talkReason = "control"    // a host known to be up, on the port of the target
 	talkAnyCert   talkReason = "unverified" // as servers do that hand mail over: with any certificate
+	talkProxy     talkReason = "proxy"      // as asked for, through a proxy of the environment
 )
 
 // well reports whether the conversation got as far as EHLO.

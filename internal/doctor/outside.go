@@ -60,7 +60,7 @@ func (r *run) httpClient() *http.Client {
 					return nil, err
 				}
 				addresses := r.addressesOf(ctx, host)
-				if r.q.Proxy != "" {
+				if r.q.Proxy != nil {
 					addresses = []netip.Addr{{}}
 				}
 				for _, a := range addresses {
@@ -142,7 +142,7 @@ var greetingDate = regexp.MustCompile(`[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [
 // firstLine returns what a host says first, "" for nothing.
 func (r *run) firstLine(ctx context.Context, at Endpoint) string {
 	addresses := r.addressesOf(ctx, at.Host)
-	if r.q.Proxy != "" {
+	if r.q.Proxy != nil {
 		addresses = []netip.Addr{{}}
 	}
 	for _, a := range addresses {

@@ -10,6 +10,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -43,12 +44,17 @@ type probe struct {
 	user     string     // for login
 	incoming Incoming
 	url      string
-	why      string // a reason of the facts
+	through  *proxy.Found // for talk: a proxy of the environment
+	why      string       // a reason of the facts
 }
 
 // key tells probes apart: none is run twice.
 func (p *probe) key() string {
-	return fmt.Sprint(p.kind, p.at, p.address, p.security, p.name, p.server, p.user, p.incoming.Endpoint, p.url, p.why)
+	through := ""
+	if p.through != nil {
+		through = p.through.Variable
+	}
+	return fmt.Sprint(p.kind, p.at, p.address, p.security, p.name, p.server, p.user, p.incoming.Endpoint, p.url, through, p.why)
 }
 
 // maxAddresses is how many addresses of a family are connected to. One that works
@@ -69,7 +75,7 @@ func plan(q *Question, f *Facts) []probe {
 	if name == nil {
 		return firstProbes(q)
 	}
-	if allUnspecified(name.Addresses) && q.Proxy == "" && !q.isIP() {
+	if allUnspecified(name.Addresses) && q.Proxy == nil && !q.isIP() {
 		return filterProbes(q, f)
 	}
 	if name.Kind != "" {
@@ -118,7 +124,7 @@ func firstProbes(q *Question) []probe {
 // connectProbes connect to some addresses of both families.
 func connectProbes(q *Question, name *Name) []probe {
 	at := Endpoint{q.Host, q.Port}
-	if q.Proxy != "" {
+	if q.Proxy != nil {
 		return []probe{{kind: probeConnect, at: at, why: string(connectTarget)}}
 	}
 	var probes []probe
@@ -134,7 +140,7 @@ func connectProbes(q *Question, name *Name) []probe {
 // networkProbes tell a blocked port from a dead server, a wrong port and a dead
 // network: other ports of the server, and hosts known to be up.
 func networkProbes(q *Question, f *Facts, name *Name) []probe {
-	if q.Proxy != "" || f.talk(talkPort) != nil || len(f.connects(connectOther)) > 0 {
+	if q.Proxy != nil || f.talk(talkPort) != nil || len(f.connects(connectOther)) > 0 {
 		return nil
 	}
 	var probes []probe
@@ -146,7 +152,19 @@ func networkProbes(q *Question, f *Facts, name *Name) []probe {
 	for _, u := range portalURLs(q, name) {
 		probes = append(probes, probe{kind: probePortal, url: u})
 	}
+	probes = append(probes, proxyProbes(q)...)
 	return append(probes, controlProbes(q, name)...)
+}
+
+// proxyProbes ask the server through the proxies that the environment names: where
+// that works, mail has to go by them.
+func proxyProbes(q *Question) []probe {
+	var probes []probe
+	found, _ := q.proxies()
+	for i := range found {
+		probes = append(probes, probe{kind: probeTalk, at: Endpoint{q.Host, q.Port}, security: q.want(), through: &found[i], why: string(talkProxy)})
+	}
+	return probes
 }
 
 // controlProbes connect to hosts known to be up: on the port they are known by, on
@@ -216,7 +234,7 @@ func nameProbes(q *Question, f *Facts) []probe {
 	if f.name(nameCandidate) != nil || f.name(nameOther) != nil || f.name(nameCheck) != nil {
 		return nil
 	}
-	probes := successors(q, f)
+	probes := append(successors(q, f), proxyProbes(q)...) // networks behind a proxy often have no names of the Internet
 	switch f.name(nameTarget).Kind {
 	case resolver.KindNoName, resolver.KindNoData, resolver.KindBadName:
 		for _, c := range candidates(q) {
@@ -235,7 +253,7 @@ func nameProbes(q *Question, f *Facts) []probe {
 			}
 		}
 		for _, c := range q.Controls { // a dead name server, or a dead network?
-			if net.ParseIP(c.Host) != nil && q.Proxy == "" {
+			if net.ParseIP(c.Host) != nil && q.Proxy == nil {
 				probes = append(probes, probe{kind: probeConnect, at: c, why: string(connectControl)})
 			}
 		}
@@ -321,7 +339,7 @@ func trouble(q *Question, f *Facts) []probe {
 			add(probe{kind: probePortal, url: u})
 		}
 	}
-	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
+	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}
 	switch s := t.Failure.Stage; {
