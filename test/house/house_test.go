@@ -30,7 +30,7 @@ var levels = [][]string{
 	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab"},
-	{"deliver/api"},
+	{"deliver/api", "deliver/apitest"},
 	{"deliver/graph", "deliver/gmail"},
 	{"deliver", "doctor"},
 	{"dispatch"},

@@ -174,6 +174,9 @@ var ErrNoToken = errors.New("the route has no access token: it needs oauth or to
 
 // once makes a request with one token.
 func (c *Client) once(ctx context.Context, r *Request, token string) (*Response, *evidence.Error) {
+	if ctx.Err() != nil {
+		return nil, c.local(evidence.StageData, evidence.ScopeConnection, smtpclient.ErrGivenUp)
+	}
 	address := r.URL
 	if strings.HasPrefix(address, "/") {
 		address = "https://" + net.JoinHostPort(c.o.Host, strconv.Itoa(c.o.Port)) + address
