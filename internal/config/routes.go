@@ -31,6 +31,7 @@ func (r *reader) routes(t *table, c *Config) {
 				all = rt.Name
 			}
 		}
+		r.signedOut(s, c, &rt)
 		c.Routes = append(c.Routes, rt)
 	}
 }
@@ -60,19 +61,10 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	viaAt := r.via(s, prefix, &rt)
 	r.security(s, prefix, &rt)
 	r.login(s, prefix, &rt, viaAt)
+	r.tokens(s, prefix, &rt)
+	r.outbound(s, prefix, &rt)
 	rt.From = r.address(s, prefix, "from")
-	p, _ := r.tableOf(s, prefix, "pace")
-	rt.Pace = route.Pace{
-		Connections:      r.number(p, prefix+".pace", "connections", 0, 1, 10_000),
-		PerMinute:        r.number(p, prefix+".pace", "per_minute", 0, 1, 10_000_000),
-		RecipientsPerDay: r.number(p, prefix+".pace", "recipients_per_day", 0, 1, 1_000_000_000),
-	}
-	r.rest(p, "route.pace")
-	for _, k := range []struct{ key, what string }{{"oauth", "OAuth 2"}, {"token_command", "token_command"}, {"proxy", "sending through a proxy"}} {
-		if e := s.take(k.key); e != nil && !(e.value.kind == kindString && e.value.text == "") {
-			r.later(e.at, "route."+k.key, k.what)
-		}
-	}
+	r.pace(s, prefix, &rt)
 	return rt, name
 }
 
@@ -176,6 +168,8 @@ func (r *reader) login(s *table, prefix string, rt *Route, viaAt place) {
 		r.wrong(file.at, "route.user", "is missing: say whose password this is")
 	case user.text != "" && len(rt.Via) > 0 && rt.Via[0].Scheme == route.SchemeMX:
 		r.wrong(viaAt, "route.user", "other people's servers know no login: leave out user and password_file, or name a smart host in via")
+	case user.text != "" && file.text == "":
+		// A token is its login; see tokens.
 	case user.text != "" && rt.TLS == route.TLSNone:
 		r.warn(user.at, "route.tls", "the password of %s is sent in clear text: remove tls = \"none\"", user.text)
 	case user.text != "" && rt.TLS == route.TLSOpportunistic:

@@ -20,6 +20,7 @@ import (
 	"github.com/wellsent/wellsent/internal/deliver"
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/httpapi"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -59,6 +60,7 @@ type Daemon struct {
 	data       string
 	routes     atomic.Pointer[route.Table]
 	store      *pebblespool.Store
+	tokens     *oauth.Sources
 	accounts   *auth.Accounts
 	certs      *certificate.Source
 	dispatcher *dispatch.Dispatcher
@@ -98,7 +100,8 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	routes, err := cfg.RouteTable()
+	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +245,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := cfg.RouteTable()
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -324,6 +327,7 @@ func waitFor(g *errgroup.Group, limit time.Duration) (ended bool, err error) {
 
 // Close closes sockets and store. It may be called more than once.
 func (d *Daemon) Close() error {
+	d.tokens.Close()
 	var errs []error
 	for _, l := range d.listeners {
 		if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

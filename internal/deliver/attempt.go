@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
@@ -18,11 +19,13 @@ type attempt struct {
 	left     []int // positions in outcomes of the recipients to be served, in order
 	hosts    []host
 	asked    int             // of hosts
+	known    []failure       // of hosts, of earlier attempts
 	failures []failure       // of hosts
 	few      int             // recipients that one request may have; 0: no bound
 	wait     time.Duration   // how long a host asks to be left alone
 	notices  []string        // what the operator should know although the mail went
 	said     bool            // something was said about the message
+	begun    int             // mail transactions
 	trouble  *evidence.Error // the last failure of a connection, host or route
 	notes    []string        // what else is worth knowing
 }
@@ -47,6 +50,11 @@ func (c *conversation) transact(ctx context.Context, a *attempt) bool {
 	if n := c.client.Extensions().MaxRcpt; n > 0 && len(batch) > n {
 		batch = batch[:n]
 	}
+	if a.begun > 0 && a.r.Again != nil && !a.r.Again(len(batch)) {
+		a.holdBack()
+		return false
+	}
+	a.begun++
 	m, release, err := c.prepare(a, batch)
 	if err != nil {
 		a.giveUp(err)
@@ -128,7 +136,7 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 
 // hostName returns the server spoken to, with its address.
 func (a *attempt) hostName() string {
-	if addr := a.c.speaker().Address(); addr != "" {
+	if addr := a.c.speaker().Address(); addr != "" && !a.c.byName() {
 		return a.c.host.name + " [" + addr + "]"
 	}
 	return a.c.host.name
@@ -137,7 +145,13 @@ func (a *attempt) hostName() string {
 // giveUp ends the attempt for the recipients that are left.
 func (a *attempt) giveUp(err *evidence.Error) {
 	if errors.Is(err, errNoHostLeft) && a.trouble != nil {
-		a.left = nil // each has the outcome of the last transaction
+		// Each has the outcome of the last transaction. But a refused login must not be
+		// tried again as soon as an outage would be, whoever was asked after it.
+		if refused := a.refusedLogin(); refused != nil {
+			a.trouble = refused
+			a.fail(a.left, refused)
+		}
+		a.left = nil
 		return
 	}
 	switch err.Scope {
@@ -149,6 +163,22 @@ func (a *attempt) giveUp(err *evidence.Error) {
 		a.said = true // a definite answer about the recipients
 	}
 	a.fail(a.left, err)
+	a.left = nil
+}
+
+// holdBack leaves those that are left for another time. What a host that failed
+// before this one did to them stands.
+func (a *attempt) holdBack() {
+	if a.trouble != nil {
+		a.fail(a.left, a.trouble)
+		a.left = nil
+		return
+	}
+	for _, pos := range a.left {
+		o := &a.outcomes[pos]
+		o.Err = &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeMessage, Err: ErrHeldBack}
+		o.Reply, o.Host, o.Status = smtp.Reply{}, "", Deferred
+	}
 	a.left = nil
 }
 
@@ -166,7 +196,7 @@ func (a *attempt) fail(positions []int, err *evidence.Error) {
 
 // result returns the Result, with every failure named.
 func (a *attempt) result(ctx context.Context) *Result {
-	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble, RetryAfter: a.wait, Notices: a.notices}
+	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble, Transactions: a.begun, RetryAfter: max(a.wait, retryAfter(a.trouble)), Notices: a.notices}
 	well := a.trouble == nil && len(a.notes) == 0
 	for i := range res.Outcomes {
 		o := &res.Outcomes[i]
@@ -177,8 +207,12 @@ func (a *attempt) result(ctx context.Context) *Result {
 			}
 			continue
 		}
+		if errors.Is(o.Err, ErrHeldBack) {
+			continue
+		}
 		well = false
 		o.Finding = a.c.explain(o.Err, &a.r.Message.Recipients[i], a.r.Message)
+		res.RetryAfter = max(res.RetryAfter, retryAfter(o.Err))
 	}
 	if a.trouble != nil {
 		res.Finding = a.c.explain(a.trouble, nil, a.r.Message)
@@ -192,6 +226,14 @@ func (a *attempt) result(ctx context.Context) *Result {
 		res.Record.Notes = append(res.Record.Notes, a.notes...)
 	}
 	return res
+}
+
+// retryAfter returns when a server wants to be asked again, as far as it said so.
+func retryAfter(err *evidence.Error) time.Duration {
+	if err == nil || err.Origin != evidence.OriginRemote {
+		return 0
+	}
+	return explain.RetryAfter(err.Reply.Text())
 }
 
 func firstFailure(outcomes []Outcome) *evidence.Error {

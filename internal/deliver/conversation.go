@@ -55,7 +55,7 @@ func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 		if err != nil {
 			return err
 		}
-		a.hosts = c.d.standIns.order(c, hosts)
+		a.hosts, a.known = c.d.standIns.order(c, hosts)
 	}
 	var failure *evidence.Error
 	for {
@@ -108,10 +108,17 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		c.client = nil
 		return err
 	}
+	if err := c.certificateFault(h); err != nil {
+		c.client = nil
+		return err
+	}
 	o := smtpclient.Options{
 		Hostname: c.d.o.Hostname, Host: h.name, Port: h.port, Addresses: found,
-		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.d.o.TLSConfig, Roots: c.route.Roots,
-		Dial: c.d.o.Dial, Timeouts: c.d.o.Timeouts,
+		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
+		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
+	}
+	if h.smart && c.route.Token != nil {
+		return c.openByToken(ctx, h, o)
 	}
 	if h.smart && c.route.User != "" {
 		o.User, o.PlaintextAuth = c.route.User, c.route.TLS == route.TLSNone
@@ -121,10 +128,18 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 			return &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeRoute, Host: h.name, Err: perr}
 		}
 	}
+	return c.openWith(ctx, h, o)
+}
+
+// openWith opens a connection as o says.
+func (c *conversation) openWith(ctx context.Context, h host, o smtpclient.Options) *evidence.Error {
 	c.client, c.host = smtpclient.New(o), h
 	if err := c.client.Open(ctx); err != nil {
 		if h.smart && c.route.TLS == route.TLSVerified && verification(err) {
 			err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
+		}
+		if proxyLogin(err) {
+			err.Scope = evidence.ScopeRoute // the same
 		}
 		return err
 	}

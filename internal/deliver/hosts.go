@@ -207,12 +207,18 @@ var errOwn = errors.New("the host is this server itself")
 
 // addresses returns the addresses of a host that are not our own.
 func (c *conversation) addresses(ctx context.Context, h host) ([]netip.Addr, *evidence.Error) {
+	if c.byName() {
+		return nil, nil // the proxy looks it up
+	}
 	found, err := c.d.o.Resolver.Addresses(ctx, h.lookUp)
 	if err != nil {
 		return nil, &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: err}
 	}
+	if len(found) > 0 && len(c.route.Addresses(found)) == 0 {
+		return nil, noneOfFamily(c.route, h, found)
+	}
 	var others []netip.Addr
-	for _, a := range found {
+	for _, a := range c.route.Addresses(found) {
 		if !c.d.isOwn(a, h.port) && len(others) < maxAddresses {
 			others = append(others, a)
 		}

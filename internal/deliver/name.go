@@ -21,6 +21,8 @@ func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool
 	}
 	if f.Host == c.host.name {
 		f.Port = c.host.port
+	} else if ofToken(err) {
+		f.Port = 443 // of the identity provider, which is who was asked
 	} else if !f.FromServer {
 		f.Port = c.route.Via[0].Port
 	}

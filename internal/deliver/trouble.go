@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
@@ -38,6 +39,12 @@ func verification(err *evidence.Error) bool {
 	var name x509.HostnameError
 	var issuer x509.UnknownAuthorityError
 	return errors.As(err, &chain) || errors.As(err, &invalid) || errors.As(err, &name) || errors.As(err, &issuer)
+}
+
+// proxyLogin reports that the route's proxy does not take our login.
+func proxyLogin(err *evidence.Error) bool {
+	var through *proxy.Error
+	return errors.As(err.Err, &through) && through.Kind == proxy.Login
 }
 
 // statusOf returns what a failure makes of the recipients it is about.

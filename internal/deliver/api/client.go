@@ -38,6 +38,7 @@ type Options struct {
 	Host      string // the server's name, which its certificate must bear; or its address
 	Port      int    // its port
 	Addresses func(ctx context.Context, host string) ([]netip.Addr, error)
+	ByName    bool                                                                 // Dial is given the host's name, as a proxy looks it up; Addresses is not used
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 	TLSConfig *tls.Config                                                          // base; nil: the defaults. Not changed
 	Roots     *x509.CertPool                                                       // nil: those of TLSConfig, else the system's
