@@ -27,10 +27,10 @@ type standIns struct {
 
 // standIn is a host that serves in place of the preferred one.
 type standIn struct {
-	rank    int       // of the host that serves
-	until   time.Time // when the preferred one is asked again
-	wait    time.Duration
-	failed  failure // what became of the preferred host
+	rank   int       // of the host that serves
+	until  time.Time // when the preferred one is asked again
+	wait   time.Duration
+	failed failure // what became of the preferred host
 }
 
 // keyOf names a route with its hosts and its login: what was learned of one set of

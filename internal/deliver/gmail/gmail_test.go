@@ -158,7 +158,7 @@ func TestSend_Refusals(t *testing.T) {
 		{400, "invalidArgument", "Request contains an invalid argument.", "", 554, evidence.StageData, evidence.ScopeMessage, false},
 		{500, "backendError", "Backend Error", "", 451, evidence.StageData, evidence.ScopeHost, false},
 		{502, "", "", "", 0, evidence.StagePostData, evidence.ScopeMessage, false},
-		{503, "backendError", "The service is currently unavailable.", "", 451, evidence.StageData, evidence.ScopeHost, false},
+		{503, "backendError", "The service is currently unavailable.", "", 451, evidence.StageGreeting, evidence.ScopeHost, false},
 	} {
 		g := apitest.NewGmail(t, mailbox)
 		g.Before = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
