@@ -91,6 +91,7 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 	for i := range lanes {
 		if l := &lanes[i]; f.Lane == "" || f.Lane == l.Name {
 			p.paused(l, now)
+			p.notices(l)
 			sum.lanes[l.Name] = laneWords(l, now)
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/oauth"
@@ -61,7 +62,7 @@ func (r *reader) tokenRoute(s *table, rt *Route, at place, both bool) {
 	switch {
 	case both:
 		r.wrong(at, "route.oauth", "token_command stands alone: leave out the other keys of oauth, or the command")
-	case rt.PasswordFile != "":
+	case rt.PasswordFile != "" && !slices.ContainsFunc(rt.Via, route.Via.IsAPI): // else the password is for SMTP, and the token for the interface
 		r.wrong(at, "route.oauth", "a route logs in by password or by token: leave out password_file, or oauth and token_command")
 	case rt.User == "" && s.find("oauth") == nil:
 		r.wrong(at, "route.user", "is missing: say as which mailbox the route sends")

@@ -53,10 +53,11 @@ type lane struct {
 	mu          sync.Mutex // guards the fields below
 	health      health
 	workers     int
-	crowded     bool    // it is in the dispatcher's crowd
-	idle        int     // of these, waiting for work
-	concurrency float64 // conversations allowed now
-	ceiling     int     // conversations that the other side was seen to allow; 0: no such
+	crowded     bool     // it is in the dispatcher's crowd
+	idle        int      // of these, waiting for work
+	concurrency float64  // conversations allowed now
+	notices     []string // what the operator should know although it works; as of the last message that went well
+	ceiling     int      // conversations that the other side was seen to allow; 0: no such
 	ceilingAt   time.Time
 	toldOf      string // the bound of the pace that the log was last told of
 	toldAt      time.Time
@@ -281,7 +282,7 @@ func (l *lane) status(queued int, wait *paceWait) LaneStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
-	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}}
+	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}, Notices: append([]string{}, l.notices...)}
 	if wait != nil && (h.State == laneOpen || h.State == laneSlow && wait.until.After(h.Next)) {
 		f := wait.finding()
 		s.NextProbe, s.Waits, s.Cause, s.Title, s.Actor, s.Why, s.Do = &wait.until, wait.words(), f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)

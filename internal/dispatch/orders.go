@@ -120,7 +120,8 @@ func (e *Entry) describe(f explain.Finding) {
 	e.Title = f.Title
 }
 
-// Lanes returns the lanes that have mail or are not open, by name.
+// Lanes returns the lanes that have mail, are not open, or have something to be
+// known, by name.
 func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	if err := d.ensureLanes(ctx); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	all := slices.Collect(maps.Values(d.lanes))
 	d.mu.RUnlock()
 	for _, l := range all {
-		if st := d.status(l, 0); !seen[st.Name] && st.State != laneOpen {
+		if st := d.status(l, 0); !seen[st.Name] && (st.State != laneOpen || len(st.Notices) > 0) {
 			out = append(out, st)
 		}
 	}

@@ -30,7 +30,7 @@ var levels = [][]string{
 	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
-	{"deliver/api"},
+	{"deliver/api", "deliver/apitest"},
 	{"deliver/graph", "deliver/gmail"},
 	{"deliver", "doctor"},
 	{"dispatch"},
