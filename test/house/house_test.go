@@ -28,7 +28,7 @@ var levels = [][]string{
 	{"dsn", "resolver", "provider"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen", "oauth"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
-	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
+	{"spool/pebblespool", "spool/memspool", "spool/spooltest", "oauth/oauthtest"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
 	{"dispatch"},
