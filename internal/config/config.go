@@ -6,6 +6,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/auth"
 	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -59,9 +60,18 @@ type Route struct {
 	PasswordFile string // absolute path; read at each login, so that it can be changed
 	TLS          route.TLSPolicy
 	From         smtp.Path
-	Pace         route.Pace
-	CA           string          // absolute path, PEM; added to the system's roots
-	OAuth        *oauth.Settings // nil: no tokens
+	Pace         route.Pace // what holds
+	PaceOwn      route.Pace // of it, what the file says
+	PaceHost     string     // the host whose provider's data gave the rest; "" for none
+	CA           string     // absolute path, PEM; added to the system's roots
+
+	Proxy             *proxy.Proxy    // nil: none; without the password of its file
+	ProxyPasswordFile string          // absolute path; read for each connection
+	Source            netip.Addr      // our end of connections; zero: the system's choice
+	Family            route.Family    // "": auto
+	ClientCertificate string          // absolute path, PEM
+	ClientKey         string          // absolute path, PEM
+	OAuth             *oauth.Settings // nil: no tokens
 }
 
 // Bounces says where notifications go that cannot be returned.

@@ -139,7 +139,7 @@ func TestLoad_EveryKey(t *testing.T) {
 					{Scheme: route.SchemeSMTPS, Host: "backup.example.net", Port: 465},
 					{Scheme: route.SchemeSMTP, Host: "2001:db8::1", Port: 25},
 				},
-				Pace: route.Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000}},
+				Pace: route.Pace{Connections: 3, PerMinute: 30, Recipients: 1000, RecipientsPerDay: 10000}, PaceOwn: route.Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000}, PaceHost: "smtp.office365.com"},
 		},
 		Bounces:  Bounces{Postmaster: "postmaster@example.org", Route: "m365"},
 		Aliases:  Aliases{Default: "postmaster@example.org", Names: map[string]smtp.Path{"root": "ann@example.org", "daemon": "bob@example.org"}},
@@ -149,7 +149,7 @@ func TestLoad_EveryKey(t *testing.T) {
 	}
 	got := *c
 	got.Warnings, got.values = nil, nil
-	if d := cmp.Diff(want, &got, cmp.AllowUnexported(Config{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+	if d := cmp.Diff(want, &got, cmp.AllowUnexported(Config{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	if len(c.Warnings) != 1 || c.Warnings[0].Key != "console" {
@@ -250,6 +250,21 @@ func TestLoad_Mistakes(t *testing.T) {
 		{"login at MX", smartHost("via = [\"mx\"]\nuser = \"u\"\npassword_file = \"relay.secret\""), []string{`4:1: route.user: other people's servers know no login`}},
 		{"tls misspelt", smartHost("via = [\"mx\"]\ntls = \"oportunistic\""), []string{`5:7: route.tls: "oportunistic" is not known`, `(did you mean "opportunistic"?)`}},
 		{"dane", smartHost("via = [\"mx\"]\ntls = \"dane\""), []string{`5:7: route.tls: "dane" is not available in this version`}},
+		{"proxy without scheme", smartHost("via = [\"mx\"]\nproxy = \"x:1\""), []string{`5:9: route.proxy: a proxy is given as socks5://HOST:PORT or http://HOST:PORT`}},
+		{"proxy with a path", smartHost("via = [\"mx\"]\nproxy = \"http://ann:s3cret@x/y\""), []string{`5:9: route.proxy: a proxy has a host and a port, and nothing after them`}},
+		{"proxy of another kind", smartHost("via = [\"mx\"]\nproxy = \"socks4://x:1\""), []string{`5:9: route.proxy: a proxy is socks5://, socks5h://, http:// or https://, not socks4://`}},
+		{"proxy with two passwords", smartHost("via = [\"mx\"]\nproxy = \"http://ann:s3cret@x:1\"\nproxy_password_file = \"relay.secret\""), []string{`6:23: route.proxy_password_file: the URL of the proxy has a password already`}},
+		{"proxy password of nobody", smartHost("via = [\"mx\"]\nproxy = \"http://x:1\"\nproxy_password_file = \"relay.secret\""), []string{`6:23: route.proxy: names no user for the password: write http://USER@x:1`}},
+		{"proxy password without proxy", smartHost("via = [\"mx\"]\nproxy_password_file = \"relay.secret\""), []string{`5:23: route.proxy: is missing`}},
+		{"proxy password file missing", smartHost("via = [\"mx\"]\nproxy = \"http://ann@x:1\"\nproxy_password_file = \"nope\""), []string{`6:23: route.proxy_password_file: DIR/nope cannot be read: no such file or directory`}},
+		{"proxy password file empty", smartHost("via = [\"mx\"]\nproxy = \"http://ann@x:1\"\nproxy_password_file = \"empty\""), []string{`6:23: route.proxy_password_file: DIR/empty is empty`}},
+		{"source no address", smartHost("via = [\"mx\"]\nsource = \"eth0\""), []string{`5:10: route.source: "eth0" is not an IP address of this machine`}},
+		{"source everything", smartHost("via = [\"mx\"]\nsource = \"0.0.0.0\""), []string{`5:10: route.source: 0.0.0.0 is every address`}},
+		{"source of the other family", smartHost("via = [\"mx\"]\nsource = \"127.0.0.1\"\naddress_family = \"ipv6\""), []string{`5:10: route.source: no connection from 127.0.0.1 can be to an address of ipv6`}},
+		{"family misspelt", smartHost("via = [\"mx\"]\naddress_family = \"prefer-ipv5\""), []string{`5:18: route.address_family: "prefer-ipv5" is not known`}},
+		{"client certificate without key", smartHost("via = [\"mx\"]\nclient_certificate = \"c.pem\""), []string{`5:22: route.client_key: is missing`}},
+		{"client key without certificate", smartHost("via = [\"mx\"]\nclient_key = \"c.pem\""), []string{`5:14: route.client_certificate: is missing`}},
+		{"client certificate missing", smartHost("via = [\"mx\"]\nclient_certificate = \"c.pem\"\nclient_key = \"k.pem\""), []string{`5:22: route.client_certificate: DIR/c.pem does not exist`}},
 		{"oauth without client", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"microsoft\", tenant = \"t\" }"), []string{`6:1: route.oauth.client_id: is missing: register a program`}},
 		{"oauth without user", smartHost("via = [\"smtp://x.example\"]\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`route.user: is missing: say as which mailbox`}},
 		{"oauth key misspelt", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"google\", clientid = \"c\" }"), []string{`there is no such key (did you mean client_id?)`}},
@@ -264,7 +279,6 @@ func TestLoad_Mistakes(t *testing.T) {
 		{"oauth bad day", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"google\", client_id = \"c\", client_secret_expires = 31 }"), []string{`client_secret_expires: must be a number or date, not a whole number`}},
 		{"token_command without user", smartHost("via = [\"smtp://x.example\"]\ntoken_command = \"x\""), []string{`route.user: is missing`}},
 		{"token_command and oauth", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\ntoken_command = \"x\"\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`7:1: route.oauth: token_command stands alone`}},
-		{"proxy", smartHost("via = [\"mx\"]\nproxy = \"socks5://x:1\""), []string{`5:1: route.proxy: sending through a proxy is not available in this version`}},
 		{"ca missing", smartHost("via = [\"mx\"]\nca = \"nope.pem\""), []string{`5:6: route.ca: `, `no such file`}},
 		{"ca without certificate", smartHost("via = [\"mx\"]\nca = \"relay.secret\""), []string{`5:6: route.ca: DIR/relay.secret holds no certificate`}},
 		{"pace", smartHost("via = [\"mx\"]\npace = { connections = 0, per_min = 3 }"), []string{`5:24: route.pace.connections: 0 is outside 1 to`, `5:27: route.pace.per_min: there is no such key (did you mean per_minute?)`}},
@@ -444,7 +458,7 @@ func TestLoad_SandboxNeedsNoRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := table.For("anybody@example.net")
+	r := table.For(route.Question{Recipient: "anybody@example.net"})
 	if r == nil || r.Via[0].Scheme != route.SchemeSandbox {
 		t.Errorf("got %+v", r)
 	}

@@ -15,6 +15,9 @@ func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool
 	f.User = c.route.User
 	if f.Host == "" && !f.FromServer {
 		f.Host = c.route.Via[0].Host
+		if f.Host == "" {
+			f.Host = c.host.name // the usual host of an interface
+		}
 	}
 	if f.Host == c.host.name {
 		f.Port = c.host.port
