@@ -28,7 +28,7 @@ var levels = [][]string{
 	{"dsn", "resolver", "provider", "proxy", "proxyprotocol", "clienthello"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen", "oauth"},
 	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
-	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
+	{"spool/pebblespool", "spool/memspool", "spool/spooltest", "oauth/oauthtest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver/api", "deliver/apitest"},
 	{"deliver/graph", "deliver/gmail"},
