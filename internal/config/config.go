@@ -59,8 +59,10 @@ type Route struct {
 	PasswordFile string // absolute path; read at each login, so that it can be changed
 	TLS          route.TLSPolicy
 	From         smtp.Path
-	Pace         route.Pace
-	CA           string // absolute path, PEM; added to the system's roots
+	Pace         route.Pace // what holds
+	PaceOwn      route.Pace // of it, what the file says
+	PaceHost     string     // the host whose provider's data gave the rest; "" for none
+	CA           string     // absolute path, PEM; added to the system's roots
 
 	Proxy             *proxy.Proxy // nil: none; without the password of its file
 	ProxyPasswordFile string       // absolute path; read for each connection

@@ -139,7 +139,7 @@ func TestLoad_EveryKey(t *testing.T) {
 					{Scheme: route.SchemeSMTPS, Host: "backup.example.net", Port: 465},
 					{Scheme: route.SchemeSMTP, Host: "2001:db8::1", Port: 25},
 				},
-				Pace: route.Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000}},
+				Pace: route.Pace{Connections: 3, PerMinute: 30, Recipients: 1000, RecipientsPerDay: 10000}, PaceOwn: route.Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000}, PaceHost: "smtp.office365.com"},
 		},
 		Bounces:  Bounces{Postmaster: "postmaster@example.org", Route: "m365"},
 		Aliases:  Aliases{Default: "postmaster@example.org", Names: map[string]smtp.Path{"root": "ann@example.org", "daemon": "bob@example.org"}},
@@ -446,7 +446,7 @@ func TestLoad_SandboxNeedsNoRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := table.For("anybody@example.net")
+	r := table.For(route.Question{Recipient: "anybody@example.net"})
 	if r == nil || r.Via[0].Scheme != route.SchemeSandbox {
 		t.Errorf("got %+v", r)
 	}

@@ -25,7 +25,7 @@ func (c *Config) RouteTable() (*route.Table, error) {
 	}
 	t := &route.Table{}
 	for _, r := range c.Routes {
-		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace}
+		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost}
 		if r.PasswordFile != "" {
 			out.Password = passwordFrom(r.PasswordFile)
 		}

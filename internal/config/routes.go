@@ -62,13 +62,7 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	r.login(s, prefix, &rt, viaAt)
 	r.outbound(s, prefix, &rt)
 	rt.From = r.address(s, prefix, "from")
-	p, _ := r.tableOf(s, prefix, "pace")
-	rt.Pace = route.Pace{
-		Connections:      r.number(p, prefix+".pace", "connections", 0, 1, 10_000),
-		PerMinute:        r.number(p, prefix+".pace", "per_minute", 0, 1, 10_000_000),
-		RecipientsPerDay: r.number(p, prefix+".pace", "recipients_per_day", 0, 1, 1_000_000_000),
-	}
-	r.rest(p, "route.pace")
+	r.pace(s, prefix, &rt)
 	for _, k := range []struct{ key, what string }{{"oauth", "OAuth 2"}, {"token_command", "token_command"}} {
 		if e := s.take(k.key); e != nil && !(e.value.kind == kindString && e.value.text == "") {
 			r.later(e.at, "route."+k.key, k.what)

@@ -3,8 +3,10 @@ package deliver
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
@@ -18,6 +20,7 @@ type attempt struct {
 	hosts    []host
 	asked    int             // of hosts
 	said     bool            // something was said about the message
+	begun    int             // mail transactions
 	trouble  *evidence.Error // the last failure of a connection, host or route
 	notes    []string        // what else is worth knowing
 }
@@ -39,6 +42,11 @@ func (c *conversation) transact(ctx context.Context, a *attempt) bool {
 	if n := c.client.Extensions().MaxRcpt; n > 0 && len(batch) > n {
 		batch = batch[:n]
 	}
+	if a.begun > 0 && a.r.Again != nil && !a.r.Again(len(batch)) {
+		a.holdBack()
+		return false
+	}
+	a.begun++
 	m, release, err := c.prepare(a, batch)
 	if err != nil {
 		a.giveUp(err)
@@ -144,6 +152,22 @@ func (a *attempt) giveUp(err *evidence.Error) {
 	a.left = nil
 }
 
+// holdBack leaves those that are left for another time. What a host that failed
+// before this one did to them stands.
+func (a *attempt) holdBack() {
+	if a.trouble != nil {
+		a.fail(a.left, a.trouble)
+		a.left = nil
+		return
+	}
+	for _, pos := range a.left {
+		o := &a.outcomes[pos]
+		o.Err = &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeMessage, Err: ErrHeldBack}
+		o.Reply, o.Host, o.Status = smtp.Reply{}, "", Deferred
+	}
+	a.left = nil
+}
+
 // fail gives recipients an outcome where an earlier transaction has not given
 // them a better one.
 func (a *attempt) fail(positions []int, err *evidence.Error) {
@@ -158,7 +182,7 @@ func (a *attempt) fail(positions []int, err *evidence.Error) {
 
 // result returns the Result, with every failure named.
 func (a *attempt) result(ctx context.Context) *Result {
-	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble}
+	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble, Transactions: a.begun, RetryAfter: retryAfter(a.trouble)}
 	well := a.trouble == nil && len(a.notes) == 0
 	for i := range res.Outcomes {
 		o := &res.Outcomes[i]
@@ -169,8 +193,12 @@ func (a *attempt) result(ctx context.Context) *Result {
 			}
 			continue
 		}
+		if errors.Is(o.Err, ErrHeldBack) {
+			continue
+		}
 		well = false
 		o.Finding = a.c.explain(o.Err, &a.r.Message.Recipients[i], a.r.Message)
+		res.RetryAfter = max(res.RetryAfter, retryAfter(o.Err))
 	}
 	if a.trouble != nil {
 		res.Finding = a.c.explain(a.trouble, nil, a.r.Message)
@@ -184,6 +212,14 @@ func (a *attempt) result(ctx context.Context) *Result {
 		res.Record.Notes = append(res.Record.Notes, a.notes...)
 	}
 	return res
+}
+
+// retryAfter returns when a server wants to be asked again, as far as it said so.
+func retryAfter(err *evidence.Error) time.Duration {
+	if err == nil || err.Origin != evidence.OriginRemote {
+		return 0
+	}
+	return explain.RetryAfter(err.Reply.Text())
 }
 
 func firstFailure(outcomes []Outcome) *evidence.Error {

@@ -68,7 +68,7 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	e := &m.Envelope
-	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Received: e.Received,
+	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Device: e.Device, Received: e.Received,
 		Size: m.BodySize + int64(len(m.Header)), Header: string(m.Header), Entries: []Entry{}}
 	for i := range m.Recipients {
 		out.Entries = append(out.Entries, d.entry(m, &m.Recipients[i]))
@@ -80,13 +80,13 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 // where that is nothing, of its lane.
 func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 	e := Entry{QueueID: m.ID, Index: x.Index, From: m.Envelope.From, Address: x.Path, State: x.State, Attempts: x.Attempts,
-		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}}
+		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}, Device: m.Envelope.Device}
 	d.mu.RLock()
 	l := d.lanes[x.Destination]
 	d.mu.RUnlock()
 	var lane LaneStatus
 	if l != nil {
-		lane = l.status(0)
+		lane = d.status(l, 0)
 	}
 	e.LanePaused = lane.State == lanePaused
 	if a := x.Last; a != nil && x.State != spool.StateDelivered {
@@ -101,6 +101,7 @@ func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 		}
 		if lane.NextProbe != nil && lane.NextProbe.After(next) {
 			next = *lane.NextProbe
+			e.Waits = lane.Waits
 			if e.Cause == "" || e.LanePaused {
 				e.Cause, e.Reply = lane.Cause, lane.Reply
 				e.describe(explain.Finding{Cause: lane.Cause, Title: lane.Title, Actor: lane.Actor, Why: lane.Why, Do: lane.Do, Retry: cause.RetryLater})
@@ -131,18 +132,35 @@ func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	out := []LaneStatus{}
 	seen := map[string]bool{}
 	for _, h := range heads {
-		out = append(out, d.lane(h.Destination).status(h.Queued))
+		out = append(out, d.status(d.lane(h.Destination), h.Queued))
 		seen[string(h.Destination)] = true
 	}
 	d.mu.RLock()
-	for name, l := range d.lanes {
-		if st := l.status(0); !seen[string(name)] && st.State != laneOpen {
+	all := slices.Collect(maps.Values(d.lanes))
+	d.mu.RUnlock()
+	for _, l := range all {
+		if st := d.status(l, 0); !seen[st.Name] && st.State != laneOpen {
 			out = append(out, st)
 		}
 	}
-	d.mu.RUnlock()
 	slices.SortFunc(out, func(a, b LaneStatus) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// status returns a lane as an operator sees it.
+func (d *Dispatcher) status(l *lane, queued int) LaneStatus { return l.status(queued, d.paceWaitOf(l)) }
+
+// paceWaitOf returns what the pace of a lane waits for; nil when nothing.
+func (d *Dispatcher) paceWaitOf(l *lane) *paceWait {
+	r, _ := d.o.Routes().ByLane(string(l.name))
+	key := accountKey(r, l)
+	if key == "" {
+		return nil
+	}
+	d.mu.RLock()
+	a := d.accounts[key]
+	d.mu.RUnlock()
+	return a.wait(time.Now(), r)
 }
 
 // Retry makes what is selected due now; a lane's wait ends too, for one probe.

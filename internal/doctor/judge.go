@@ -25,7 +25,7 @@ type judge struct {
 func (j *judge) findings() []Finding {
 	found := []Finding{}
 	for _, rung := range []func() *Finding{
-		j.proxyRequired, j.names, j.incomingServer, j.network, j.blackHole, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
+		j.proxyRequired, j.names, j.incomingServer, j.network, j.blackHole, j.service, j.stranger, j.mode, j.greeting, j.tls, j.auth, j.envelope,
 	} {
 		if x := rung(); x != nil {
 			found = append(found, *x)
@@ -48,6 +48,9 @@ func (j *judge) effective() *Talk {
 	}
 	if t.Failure == nil || !j.q.free() {
 		return t
+	}
+	if lax := j.f.talk(talkAnyCert); t.VerifyError != nil && lax.well() {
+		return lax
 	}
 	mode := j.f.talk(talkMode)
 	if mode == nil || mode.Port != j.q.Port || mode.Failure != nil && mode.TLS == "" && mode.Spoke != ProtoTLS && mode.Spoke != ProtoSMTP {

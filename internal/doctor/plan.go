@@ -95,7 +95,12 @@ func plan(q *Question, f *Facts) []probe {
 	}
 	if t := f.settled(q); t != nil {
 		if t.NoTLS && q.Security != Clear && f.talk(talkPort) == nil && (t.Port == 587 || t.Port == 25 || t.Port == 2525) {
-			return []probe{{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)}}
+			return append(strangerProbes(q, f, t), probe{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)})
+		}
+		if t.NoTLS {
+			if probes := strangerProbes(q, f, t); len(probes) > 0 {
+				return append(probes, sessionProbes(q, f, t)...)
+			}
 		}
 		return sessionProbes(q, f, t)
 	}
@@ -293,7 +298,7 @@ func checkName(q *Question) string {
 // there is none: what was asked for, or where that was left to the doctor, what
 // works.
 func (f *Facts) settled(q *Question) *Talk {
-	for _, why := range []talkReason{talkAgain, talkTarget} {
+	for _, why := range []talkReason{talkAgain, talkTarget, talkAnyCert} {
 		if t := f.talk(why); t.well() {
 			return t
 		}
@@ -343,12 +348,19 @@ func trouble(q *Question, f *Facts) []probe {
 	case s == evidence.StageTLS && t.VerifyError == nil && !t.AskedCert && f.talk(talkLegacy) == nil:
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkLegacy)})
 	case s == evidence.StageTLS && t.VerifyError != nil:
+		if q.betweenServers() && f.talk(talkAnyCert) == nil {
+			add(probe{kind: probeTalk, at: at, security: StartTLS, why: string(talkAnyCert)})
+		}
+		probes = append(probes, strangerProbes(q, f, t)...)
+		if t.byStranger() && len(probes) > 0 && f.talk(talkPort) == nil && t.Port != 465 {
+			add(probe{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)})
+		}
 		for _, u := range issuerURLs(t) {
 			if f.Issuer == nil {
 				add(probe{kind: probeIssuer, url: u, at: at})
 			}
 		}
-		if f.Clock == nil && timeProblem(t) {
+		if len(f.Clocks) == 0 && timeProblem(t) {
 			for _, c := range clocks(q, f) {
 				add(probe{kind: probeClock, at: c})
 			}
@@ -364,7 +376,13 @@ func trouble(q *Question, f *Facts) []probe {
 // clocks are hosts that may tell the time, as web servers do.
 func clocks(q *Question, f *Facts) []Endpoint {
 	if len(q.Controls) > 0 {
-		return q.Controls
+		all := slices.Clone(q.Controls)
+		for _, c := range q.Controls {
+			if web := (Endpoint{c.Host, 443}); slices.Contains(submissionPorts, c.Port) && !slices.Contains(all, web) {
+				all = append(all, web)
+			}
+		}
+		return all
 	}
 	if n := f.name(nameTarget); n != nil && allPublic(n.Addresses) {
 		return []Endpoint{{"www.google.com", 443}, {"www.microsoft.com", 443}}

@@ -76,6 +76,7 @@ type Question struct {
 	IgnoreHistory bool
 	State         string // the directory in which logins are counted; "": they are not
 	Now           func() time.Time
+	Built         time.Time      // when this program was made: no right clock is before it; zero: not known
 	Progress      func(Progress) // may be nil; called by one goroutine at a time
 }
 
@@ -116,6 +117,12 @@ func (q *Question) want() Security {
 
 // free reports whether the security is for the doctor to find out.
 func (q *Question) free() bool { return q.Security == "" || q.Security == Auto }
+
+// betweenServers reports whether the question is about handing mail over to a
+// server, as servers do it to each other: on port 25, without a login, and with
+// nothing said of TLS. Any certificate does there, and clear text where there is no
+// TLS. RFC 7435, 3207 §4.1.
+func (q *Question) betweenServers() bool { return q.free() && q.Port == 25 && q.User == "" }
 
 // subject is what findings are about.
 func (q *Question) subject() string { return Endpoint{q.Host, q.Port}.String() }

@@ -61,6 +61,9 @@ func (q *Question) fill() {
 	if q.Now == nil {
 		q.Now = time.Now
 	}
+	if q.Built.IsZero() {
+		q.Built = built()
+	}
 	if q.Resolver == nil {
 		q.Resolver = resolver.New(resolver.Options{Timeout: lookUpWait})
 	}

@@ -185,6 +185,8 @@ func (r *run) options(t *Talk, a netip.Addr, conn net.Conn) (smtpclient.Options,
 		}
 	case t.Security == Clear:
 		o.Policy = smtpclient.TLSNone
+	case t.Why == talkAnyCert, t.Why == talkAgain && r.q.betweenServers():
+		o.Policy = smtpclient.TLSOpportunistic
 	}
 	used := false
 	o.Dial = func(context.Context, string, string) (net.Conn, error) {

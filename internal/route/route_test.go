@@ -71,7 +71,7 @@ func TestTable_FirstMatchingRouteWins(t *testing.T) {
 		{`"a@example.org"@Example.COM`, "rest", "rest/example.com"},
 		{"postmaster", "rest", "rest/"},
 	} {
-		r := table.For(c.rcpt)
+		r := table.For(Question{Recipient: c.rcpt})
 		if r == nil || r.Name != c.want {
 			t.Errorf("For(%q) = %v, want %s", c.rcpt, r, c.want)
 			continue
@@ -88,10 +88,10 @@ func TestTable_FirstMatchingRouteWins(t *testing.T) {
 
 func TestTable_NoRoute(t *testing.T) {
 	table := &Table{Routes: []*Route{{Name: "org", Recipients: []string{"example.org"}}, {Name: "none"}}}
-	if r := table.For("ann@example.net"); r != nil {
+	if r := table.For(Question{Recipient: "ann@example.net"}); r != nil {
 		t.Errorf("For = %s, want none", r.Name)
 	}
-	if r := table.For("postmaster"); r != nil {
+	if r := table.For(Question{Recipient: "postmaster"}); r != nil {
 		t.Errorf("For(postmaster) = %s, want none", r.Name)
 	}
 	if r, domain := table.ByLane("gone/example.net"); r != nil || domain != "example.net" {

@@ -105,6 +105,7 @@ type Client struct {
 	ESMTP     bool                 // greeted with EHLO
 	TLS       *tls.ConnectionState // nil: the connection is in clear text
 	Account   string               // the authenticated account; "" when none
+	Device    string               // the name of the device it is; "" for none
 	Mechanism string               // the SASL mechanism used; "" when none
 }
 

@@ -118,7 +118,7 @@ func (s *Service) sender(c *smtp.Client) (policy.Sender, *smtp.Reply) {
 
 // Rcpt decides about one recipient.
 func (s *Service) Rcpt(_ context.Context, t *smtp.Transaction, rcpt smtp.Recipient) *smtp.Reply {
-	_, r := s.resolve(rcpt, s.settings.Load(), s.o.Routes())
+	_, r := s.resolve(t, rcpt, s.settings.Load(), s.o.Routes())
 	if r != nil {
 		s.refused(t, "rcpt", r, "rcpt", string(rcpt.Path))
 	}
@@ -127,7 +127,7 @@ func (s *Service) Rcpt(_ context.Context, t *smtp.Transaction, rcpt smtp.Recipie
 
 // resolve returns the recipient as it goes into the spool: with its alias applied,
 // and with its destination.
-func (s *Service) resolve(rcpt smtp.Recipient, set *Settings, routes *route.Table) (spool.Recipient, *smtp.Reply) {
+func (s *Service) resolve(t *smtp.Transaction, rcpt smtp.Recipient, set *Settings, routes *route.Table) (spool.Recipient, *smtp.Reply) {
 	path, params := rcpt.Path, rcpt.Params
 	if path.Domain() == "" {
 		target, ok := set.Aliases[strings.ToLower(path.Local())]
@@ -143,7 +143,8 @@ func (s *Service) resolve(rcpt smtp.Recipient, set *Settings, routes *route.Tabl
 		}
 		path = target
 	}
-	r := routes.For(path)
+	c := t.Client
+	r := routes.For(route.Question{Recipient: path, Sender: t.From, Account: c.Account, Listener: c.Listener, Device: c.Device})
 	switch {
 	case r == nil:
 		return spool.Recipient{}, noRoute(path)
@@ -188,7 +189,7 @@ func (s *Service) Data(ctx context.Context, t *smtp.Transaction, body io.Reader)
 	}
 	s.o.Log.Info("accepted", "queue_id", string(m.ID), "from", string(m.Envelope.From), "recipients", len(m.Recipients),
 		"size", m.BodySize+int64(len(m.Header)), "account", m.Envelope.Account, "peer", m.Envelope.Peer,
-		"listener", m.Envelope.Listener, "session", t.Client.SessionID)
+		"listener", m.Envelope.Listener, "device", m.Envelope.Device, "session", t.Client.SessionID)
 	if s.o.Hooks.Accepted != nil {
 		s.o.Hooks.Accepted(len(m.Recipients), m.BodySize)
 	}
