@@ -40,6 +40,8 @@ type Listener struct {
 	Address       string         // as configured: ":587", "10.0.0.5:25"
 	Allow         []netip.Prefix // relay and device: who may send without login
 	Senders       []string       // relay and device: what they may send as; empty: anything
+	ProxyProtocol []netip.Prefix // balancers, which send a PROXY header
+	XClient       []netip.Prefix // proxies, which say by XCLIENT who their client is
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH without TLS
 	BareNewlines  bool           // bare CR and LF are normalised instead of refused

@@ -71,6 +71,8 @@ func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
 		}
 	}
 	r.peers(s, prefix, &l)
+	l.ProxyProtocol = r.believed(s, prefix, "proxy_protocol")
+	l.XClient = r.believed(s, prefix, "xclient")
 	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
 	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
 	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)
@@ -117,6 +119,26 @@ func (r *reader) peers(s *table, prefix string, l *Listener) {
 	if !byAddress && knownKind(l.Kind) && s.find("senders") != nil {
 		r.wrong(sendersAt, "listener.senders", "is for relay and device listeners; on a %s listener the account's addresses decide: leave it out", l.Kind)
 	}
+}
+
+// believed reads the networks of peers that may say who their client is.
+func (r *reader) believed(s *table, prefix, name string) (networks []netip.Prefix) {
+	items, _ := r.list(s, prefix, name)
+	for _, g := range items {
+		p, err := parsePrefix(g.text)
+		switch {
+		case err != nil:
+			r.wrong(g.at, "listener."+name, "%v", err)
+			continue
+		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
+			r.wrong(g.at, "listener."+name, "%s takes in a good part of the Internet, and everybody there could pass for anybody: name the addresses of your own proxies", g.text)
+			continue
+		case p != p.Masked():
+			r.warn(g.at, "listener."+name, "%s is taken as the network %s", g.text, p.Masked())
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks
 }
 
 func knownKind(k smtp.ListenerKind) bool {

@@ -205,7 +205,7 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 			return &ListenError{Address: l.Address, Err: err}
 		}
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
-			Kind: l.Kind, Address: l.Address, Allow: l.Allow,
+			Kind: l.Kind, Address: l.Address, Allow: l.Allow, ProxyProtocol: l.ProxyProtocol, XClient: l.XClient,
 			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines,
 		}})
 	}

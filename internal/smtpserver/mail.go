@@ -19,6 +19,10 @@ func (s *session) mail(arg string) event {
 		}
 		return eventNone
 	}
+	if !s.needsLogin() && !s.allowed { // a proxy that has not said who its client is
+		s.reply(replyNotAllowed)
+		return eventNone
+	}
 	from, params, err := smtp.ParseMail(arg, s.client.ESMTP)
 	if err != nil {
 		s.replyError(err)

@@ -44,7 +44,9 @@ type session struct {
 	server  *Server
 	spec    Listener
 	conn    *timedConn
-	allowed bool // relay and device: the peer may use this listener
+	allowed bool       // relay and device: the client may use this listener
+	xclient bool       // the peer may say who its client is
+	counted netip.Addr // the address that it is counted under; zero: none. Guarded by server.mu
 	log     *slog.Logger
 
 	ctx    context.Context // of this session; kept here because handlers of verbs are table entries
@@ -68,11 +70,7 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 	rand.Read(id[:])
 	c.client = smtp.Client{SessionID: hex.EncodeToString(id[:]), Listener: spec.Address, Kind: spec.Kind,
 		Addr: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
-	for _, p := range spec.Allow {
-		if p.Contains(c.client.Addr.Addr()) {
-			c.allowed = true
-		}
-	}
+	c.allowed, c.xclient = within(spec.Allow, c.client.Addr), within(spec.XClient, c.client.Addr)
 	c.log = s.c.Log.With("session", c.client.SessionID, "peer", c.client.Addr.Addr().String(), "listener", spec.Address)
 	return c
 }
@@ -127,7 +125,7 @@ func (s *session) run(ctx context.Context) {
 			return
 		}
 	}
-	if !s.needsLogin() && !s.allowed {
+	if !s.needsLogin() && !s.allowed && !s.xclient {
 		s.fail("", "peer is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		s.w.Flush()
@@ -178,6 +176,10 @@ func (s *session) step() {
 	case webVerbs[name]:
 		s.fail("service.wrong-protocol-http", "an HTTP client connected")
 		s.reply(replyNotSMTP)
+		s.state = next(s.state, eventClose)
+	case name == "PROXY" && s.state == stateConnected:
+		s.fail("", "a PROXY header from an address that proxy_protocol does not name")
+		s.reply(replyNoProxy)
 		s.state = next(s.state, eventClose)
 	case !known:
 		s.reply(replyUnknown)
