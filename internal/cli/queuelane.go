@@ -49,6 +49,9 @@ func (p *page) paused(l *dispatch.LaneStatus, now time.Time) {
 // laneWords says what holds a lane up, "" when nothing does.
 func laneWords(l *dispatch.LaneStatus, now time.Time) string {
 	words := ""
+	if l.Waits != "" && l.NextProbe != nil {
+		return "waiting for " + l.Waits + ", next at " + clock(*l.NextProbe, now)
+	}
 	switch l.State {
 	case lanePaused:
 		return "paused, see above"
