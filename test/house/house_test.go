@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider", "clienthello"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
-	{"spool", "policy", "auth", "route", "autoconfig", "device"},
+	{"spool", "policy", "auth", "route", "autoconfig", "device", "gateway"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver", "doctor"},
