@@ -38,22 +38,22 @@ func TestRead_Namespace(t *testing.T) {
 			t.Skip("no " + tool)
 		}
 	}
-	const make = `set -e
+	const script = `set -e
 ip link set lo up
-ip link add outside type dummy
+ip link add outside type veth peer name far
 ip addr add 172.30.0.2/24 dev outside
 ip -6 addr add fd30::2/64 dev outside nodad
-ip link set outside up
+ip link set outside up; ip link set far up
 ip route add default via 172.30.0.1
 ip -6 route add default via fd30::1
-ip link add docker0 type dummy
+ip link add docker0 type veth peer name far2
 ip addr add 172.17.0.1/16 dev docker0
-ip link set docker0 up
+ip link set docker0 up; ip link set far2 up
 `
-	if out, err := exec.Command("unshare", "--map-root-user", "--net", "sh", "-c", make).CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "--map-root-user", "--net", "sh", "-c", script).CombinedOutput(); err != nil {
 		t.Skipf("no network namespace can be made here: %v: %s", err, out)
 	}
-	c := exec.Command("unshare", "--map-root-user", "--net", "sh", "-c", make+`exec "$0" -test.run '^TestRead_Namespace$' -test.v`, os.Args[0])
+	c := exec.Command("unshare", "--map-root-user", "--net", "sh", "-c", script+`exec "$0" -test.run '^TestRead_Namespace$' -test.v`, os.Args[0])
 	c.Env = append(os.Environ(), inside+"=1")
 	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: TestRead_Namespace") {
 		t.Errorf("%v\n%s", err, out)
