@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"evidence", "cause/pages"},
 	{"dsn", "resolver", "provider", "proxy", "proxyprotocol", "clienthello"},
 	{"explain", "certificate", "smtptest", "smtpclient", "listen", "oauth"},
-	{"spool", "policy", "auth", "route", "autoconfig", "device", "allowance"},
+	{"spool", "policy", "auth", "route", "autoconfig", "device", "gateway", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest", "oauth/oauthtest"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver/api", "deliver/apitest"},
