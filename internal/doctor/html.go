@@ -31,7 +31,7 @@ func (r *Report) HTML() ([]byte, error) {
 		When  string
 		Rows  []Row
 		Items []item
-	}{Report: r, Where: Endpoint{r.Target.Host, r.Target.Port}.String(), When: time.Now().Format("2 January 2006, 15:04 MST"), Rows: r.Works.Rows()}
+	}{Report: r, Where: r.Where(), When: time.Now().Format("2 January 2006, 15:04 MST"), Rows: r.Works.Rows()}
 	for i := range r.Evidence {
 		page.Items = append(page.Items, item{r.Evidence[i], r.Evidence[i].transcript()})
 	}

@@ -14,6 +14,9 @@ import (
 
 // auth judges the login.
 func (j *judge) auth() *Finding {
+	if x := j.grant(); x != nil {
+		return x
+	}
 	if j.q.User == "" {
 		return nil
 	}

@@ -9,9 +9,15 @@ import (
 func (r *Report) Markdown() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("## Mail server %s: %s", code(Endpoint{r.Target.Host, r.Target.Port}.String()), r.Verdict)
+	line("## Mail server %s: %s", code(r.Where()), r.Verdict)
 	for i := range r.Findings {
 		markFinding(&b, &r.Findings[i])
+	}
+	if len(r.Steps) > 0 {
+		line("\n### The way of the token\n\n| step | | seen |\n| --- | --- | --- |")
+		for _, s := range r.Steps {
+			line("| %s | %s | %s |", escaped(s.Title), s.State, escaped(strings.Join(s.Seen, "; ")))
+		}
 	}
 	for _, u := range r.Untested {
 		line("\nNot tested: %s", escaped(u))
