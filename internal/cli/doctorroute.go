@@ -77,6 +77,9 @@ func (a *app) targetOfRoute(c *cobra.Command, f *doctorFlags, q *doctor.Question
 	if settings.Roots == nil {
 		settings.Roots = rt.Roots
 	}
+	if err := becomeOwner(cfg.Data); err != nil { // what is renewed must stay the server's to read
+		return nil, err
+	}
 	tokens := oauth.New(cfg.Data, oauth.Options{})
 	q.Grant = grantOf(tokens.Source(settings), via, rt, q)
 	return tokens.Close, nil

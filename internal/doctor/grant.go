@@ -222,13 +222,18 @@ func (j *judge) tokenSteps(w *walk, list []*cause.Step) {
 			default:
 				w.ok(s.ID, said)
 			}
-		case "permission", "scope":
-			if said := "it allows " + t.allows(); t.lacksScope() || t.allows() == "nothing" {
+		case "permission": // what Exchange Online itself grants to an app is not in the token: it decides
+			said := "it allows " + t.allows()
+			if w.steps[i].Seen = []string{said}; !t.lacksScope() && t.allows() != "nothing" {
+				w.steps[i].State = StepOK
+			}
+		case "scope":
+			said := "it allows " + t.allows()
+			if t.lacksScope() || t.allows() == "nothing" {
 				w.fail(i, &s.StepCase, said)
 				return
-			} else {
-				w.ok(s.ID, said)
 			}
+			w.ok(s.ID, said)
 		case "permission-graph":
 			switch said := "it allows " + t.allows(); {
 			case t.maySendByGraph():
@@ -299,10 +304,13 @@ func (j *judge) serverSteps(w *walk, list []*cause.Step) {
 
 // refusedToken judges a login that was refused.
 func (j *judge) refusedToken(w *walk, list []*cause.Step, said string) {
-	// A token of somebody else's explains a refusal without a reason.
-	if i := w.at("token"); i >= 0 && w.steps[i].State == StepUnknown && len(w.steps[i].Seen) > 0 && strings.Contains(said, "5.7.3") {
-		w.fail(i, &list[i].StepCase, append(slices.Clone(w.steps[i].Seen), said)...)
-		return
+	// A permission that the token lacks, or a token of somebody else's, explains a
+	// refusal without a reason.
+	for _, id := range []string{"permission", "token"} {
+		if i := w.at(id); i >= 0 && w.steps[i].State == StepUnknown && len(w.steps[i].Seen) > 0 && strings.Contains(said, "535 5.7.3 ") {
+			w.fail(i, &list[i].StepCase, append(slices.Clone(w.steps[i].Seen), said)...)
+			return
+		}
 	}
 	for i, s := range list {
 		if w.steps[i].State != StepUnknown {

@@ -44,7 +44,7 @@ func (j *judge) auth() *Finding {
 // token judges a token that was not sent because it cannot work.
 func (j *judge) token() *Finding {
 	t := j.f.Token
-	if t == nil || len(j.f.Logins) > 0 {
+	if t == nil || len(j.f.Logins) > 0 || j.q.Grant != nil { // walk judges a route's
 		return nil
 	}
 	why := t.unfit(j.q.now())

@@ -96,7 +96,7 @@ func TestRoute_EntraPath(t *testing.T) {
 		{name: "no such app", provider: entra{refusal: "unauthorized_client: AADSTS700016: Application with identifier '" + app + "' was not found in the directory 'Contoso'."}, server: "ok/oauth", step: "application", want: "auth.oauth-refresh-failed"},
 		{name: "secret expired", provider: entra{refusal: "invalid_client: AADSTS7000222: The provided client secret keys for app '" + app + "' are expired."}, server: "ok/oauth", step: "credential", want: "auth.oauth-refresh-failed", do: "client_secret_expires"},
 		{name: "conditional access", provider: entra{refusal: "invalid_grant: AADSTS53003: Access has been blocked by Conditional Access policies."}, server: "ok/oauth", step: "policy", want: "auth.blocked-by-policy"},
-		{name: "no permission", provider: entra{claims: map[string]any{"roles": []string{"IMAP.AccessAsApp"}}}, server: "ok/oauth", step: "permission", want: "auth.oauth-scope", do: "Office 365 Exchange Online"},
+		{name: "no permission", provider: entra{claims: map[string]any{"roles": []string{"IMAP.AccessAsApp"}}}, server: "auth.oauth-token-rejected/exchange", step: "permission", want: "auth.oauth-scope", do: "Office 365 Exchange Online"},
 		{name: "token for Graph", provider: entra{claims: map[string]any{"aud": "https://graph.microsoft.com"}}, server: "ok/oauth", step: "audience", want: "auth.oauth-scope"},
 		{name: "Exchange does not know the app", server: "auth.oauth-token-rejected/exchange", step: "service-principal", want: "auth.oauth-token-rejected", do: "New-ServicePrincipal -AppId " + app + " -ObjectId 66666666-7777-8888-9999-000000000000"},
 		{name: "SMTP AUTH off", server: "auth.smtp-auth-disabled", step: "smtp-auth", want: "auth.smtp-auth-disabled", do: "Set-TransportConfig"},
