@@ -63,7 +63,7 @@ func (e *entra) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			b, _ := json.Marshal(claims)
 			token = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString(b) + ".signature"
 		}
-		json.NewEncoder(w).Encode(map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
+		json.NewEncoder(w).Encode(map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token, "refresh_token": "again"})
 	}
 }
 
