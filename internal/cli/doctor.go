@@ -22,6 +22,10 @@ import (
 // exitUnsure is the exit code of a doctor who could not decide.
 const exitUnsure = 3
 
+// lookUpWait is how long a name server has: a person waits, and resolv.conf's 5 s
+// are for programs.
+const lookUpWait = 2 * time.Second
+
 // doctorFlags are the flags of doctor as they were given.
 type doctorFlags struct {
 	security, user, passwordFile, auth, tokenFile string
@@ -231,7 +235,6 @@ func checkDoctorFlags(c *cobra.Command, words []string, f *doctorFlags, q *docto
 
 // doctorNetwork sets what names, connections and certificates go by.
 func doctorNetwork(c *cobra.Command, f *doctorFlags, q *doctor.Question) error {
-	const lookUpWait = 2 * time.Second // a person waits; resolv.conf's 5 s are for programs
 	o := resolver.Options{Timeout: lookUpWait}
 	if f.resolver != "" {
 		server := f.resolver

@@ -22,6 +22,7 @@ import (
 	"github.com/wellsent/wellsent/internal/doctor"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -47,6 +48,12 @@ func (a *app) targetOfRoute(c *cobra.Command, f *doctorFlags, q *doctor.Question
 		note("the route's client certificate was not shown")
 	}
 	q.Proxy, q.Environ = rt.Proxy, nil
+	if q.Hostname == "" {
+		q.Hostname = cfg.Hostname
+	}
+	if f.resolver == "" && len(cfg.Resolver.Servers) > 0 {
+		q.Resolver, q.OnlyResolver = resolver.New(resolver.Options{Timeout: lookUpWait, Servers: cfg.Resolver.Servers}), true
+	}
 	if rt.Roots != nil {
 		q.Roots = rt.Roots
 	}

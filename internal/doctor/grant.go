@@ -401,7 +401,9 @@ func (j *judge) failedStep(w *walk) *Finding {
 		}
 	}
 	if t := j.f.Token; t != nil && t.Readable {
-		x.Seen = append(x.Seen, tokenWords(t))
+		if said := tokenWords(t); said != "" {
+			x.Seen = append(x.Seen, said)
+		}
 	}
 	return x
 }

@@ -254,3 +254,16 @@ func TestRun_Grant(t *testing.T) {
 		t.Error("a login was tried without a token")
 	}
 }
+
+func TestMarkdown_CommandsStayWhole(t *testing.T) {
+	for in, want := range map[string]string{
+		"do `Set-X -A $false | fl` and *then* that": "do `Set-X -A $false | fl` and \\*then\\* that",
+		"`a`":                  "`a`",
+		"one ` open_":          "one \\` open\\_",
+		" blanks `x`  around ": " blanks `x`  around ",
+	} {
+		if got := escapedProse(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

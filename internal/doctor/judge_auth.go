@@ -134,17 +134,20 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 
 // tokenWords says whose token it is and for what.
 func tokenWords(t *Token) string {
-	s := "the token"
+	var says []string
 	if t.User != "" {
-		s += " was issued for " + t.User
+		says = append(says, "was issued for "+t.User)
 	}
 	if len(t.Audience) > 0 {
-		s += ", for " + strings.Join(t.Audience, ", ")
+		says = append(says, "is for "+strings.Join(t.Audience, ", "))
 	}
 	if !t.Expires.IsZero() {
-		s += ", and is good until " + t.Expires.Format("2006-01-02 15:04 UTC")
+		says = append(says, "is good until "+t.Expires.Format("2006-01-02 15:04 UTC"))
 	}
-	return s
+	if len(says) == 0 {
+		return ""
+	}
+	return "the token " + listOf(says)
 }
 
 // envelope judges what the server says to sender and recipient.

@@ -60,7 +60,7 @@ func markFinding(b *strings.Builder, f *Finding) {
 		}
 		fmt.Fprintf(b, "**%s**\n\n", title)
 		for _, s := range items {
-			fmt.Fprintf(b, "- %s\n", escaped(s))
+			fmt.Fprintf(b, "- %s\n", escapedProse(s))
 		}
 		b.WriteString("\n")
 	}
@@ -88,6 +88,26 @@ func code(s string) string { return "`" + strings.ReplaceAll(oneLine(s), "`", "'
 // escaped returns text that Markdown shows as it is.
 func escaped(s string) string {
 	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "*", "\\*", "_", "\\_", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", "\\[", "#", "\\#").Replace(oneLine(s))
+}
+
+// escapedProse is escaped for a text of ours: commands in backquotes stay so.
+func escapedProse(s string) string {
+	parts := strings.Split(s, "`")
+	if len(parts)%2 == 0 {
+		return escaped(s) // one is open
+	}
+	for i, part := range parts {
+		if i%2 == 1 {
+			parts[i] = code(part)
+			continue
+		}
+		text := strings.TrimSpace(part)
+		before, after, _ := strings.Cut(part, text) // the blanks around it
+		if parts[i] = before + escaped(text) + after; text == "" {
+			parts[i] = part
+		}
+	}
+	return strings.Join(parts, "")
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
