@@ -195,6 +195,8 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
 		Log:                   d.log,
 		Room:                  d.store.Room,
+		Exchange:              d.submission.Exchange,
+		SCRAMForAll:           d.accounts.SCRAMForAll,
 	})
 	for _, l := range cfg.Listeners {
 		socket, err := net.Listen("tcp", l.Address)

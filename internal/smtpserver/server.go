@@ -3,6 +3,7 @@ package smtpserver
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -43,6 +44,9 @@ type Listener struct {
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH and mail without TLS
 	BareNewlines  bool           // a lone CR or LF ends a line too
+
+	Mechanisms []string       // SASL mechanisms; nil: DefaultMechanisms
+	ClientCA   *x509.CertPool // certificates of clients are asked for and must come from it; nil: none are
 }
 
 // Timeouts bound the waits of a session. Zero fields take the values of
@@ -80,6 +84,13 @@ type Config struct {
 	Log                   *slog.Logger          // nil: nothing is logged
 	Room                  func(n int64) error   // asked at MAIL and DATA for n octets; an error answers 452 4.3.1; nil: always room
 	Failed                func(f FailedSession) // told of sessions that came to nothing; nil: nobody
+
+	// Exchange begins a login by a mechanism other than PLAIN and LOGIN; nil, or a nil
+	// result: it is not known.
+	Exchange func(c *smtp.Client, mechanism string) smtp.Exchange
+	// SCRAMForAll reports whether every account can log in by SCRAM, which is offered
+	// then where a listener does not say what it offers. nil: never.
+	SCRAMForAll func() bool
 }
 
 // DefaultMaxConnections is far above what one machine serves well, and below what
@@ -128,6 +139,12 @@ func New(c Config) *Server {
 	}
 	if c.Failed == nil {
 		c.Failed = func(FailedSession) {}
+	}
+	if c.Exchange == nil {
+		c.Exchange = func(*smtp.Client, string) smtp.Exchange { return nil }
+	}
+	if c.SCRAMForAll == nil {
+		c.SCRAMForAll = func() bool { return false }
 	}
 	s := &Server{c: c, listeners: map[net.Listener]bool{}, sessions: map[*session]bool{}, perAddress: map[netip.Addr]int{}}
 	if c.TLS != nil {

@@ -152,7 +152,10 @@ func (s *session) recovered() {
 
 // step reads one command and answers it.
 func (s *session) step() {
-	line, err := s.readLine(smtp.MaxCommandLine)
+	line, err := s.readLine(smtp.MaxAuthLine)
+	if err == nil && len(line)+2 > smtp.MaxCommandLine && !isAuth(line) {
+		err = errLineTooLong
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, errLineTooLong):
@@ -186,6 +189,12 @@ func (s *session) step() {
 	default:
 		s.state = next(s.state, v.handle(s, arg))
 	}
+}
+
+// isAuth reports whether a line is AUTH, whose initial response may be long: a token
+// has some thousand octets. RFC 4954 §4.
+func isAuth(line []byte) bool {
+	return len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))
 }
 
 var (
@@ -336,6 +345,10 @@ func (s *session) handshake() bool {
 		return false
 	}
 	config, hello := watchHello(config)
+	if s.spec.ClientCA != nil {
+		config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, s.spec.ClientCA
+	}
+	shown := watchCertificate(config)
 	c := tls.Server(s.conn, config)
 	if err := c.HandshakeContext(s.ctx); err != nil {
 		id, text := explainHandshake(err, hello, s.spec.LegacyTLS)
@@ -343,7 +356,7 @@ func (s *session) handshake() bool {
 		return false
 	}
 	cs := c.ConnectionState()
-	s.client.TLS = &cs
+	s.client.TLS, s.client.Certificate = &cs, *shown
 	s.r.Reset(c)
 	s.w.Reset(c)
 	return true

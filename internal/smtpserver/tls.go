@@ -28,6 +28,48 @@ func watchHello(config *tls.Config) (*tls.Config, *[]uint16) {
 	return c, versions
 }
 
+// watchCertificate makes config keep the certificate that is shown to the client,
+// in DER: a login may be bound to it (RFC 5929 §4), and a server's side of crypto/tls
+// does not tell. It is chosen at the hello, as a resumed session shows none again.
+func watchCertificate(config *tls.Config) *[]byte {
+	shown := new([]byte)
+	before := config.GetConfigForClient
+	config.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		used, err := before(h)
+		if err != nil {
+			return nil, err
+		}
+		from := config
+		if used != nil {
+			from = used
+		}
+		if c := certificateFor(from, h); c != nil && len(c.Certificate) > 0 {
+			*shown = c.Certificate[0]
+		}
+		return used, nil
+	}
+	return shown
+}
+
+// certificateFor returns the certificate that crypto/tls takes for a hello; nil when
+// it cannot be told.
+func certificateFor(config *tls.Config, h *tls.ClientHelloInfo) *tls.Certificate {
+	if config.GetCertificate != nil && (len(config.Certificates) == 0 || h.ServerName != "") {
+		if c, err := config.GetCertificate(h); c != nil || err != nil {
+			return c
+		}
+	}
+	for i := range config.Certificates {
+		if len(config.Certificates) == 1 || h.SupportsCertificate(&config.Certificates[i]) == nil {
+			return &config.Certificates[i]
+		}
+	}
+	if len(config.Certificates) > 0 {
+		return &config.Certificates[0]
+	}
+	return nil
+}
+
 // explainHandshake says in plain words why a handshake failed, and what is to
 // blame where that is clear.
 func explainHandshake(err error, versions *[]uint16, legacy bool) (causeID, string) {
