@@ -77,6 +77,12 @@ func scramKeysOf(name, password string) (string, error) {
 
 var errNotSCRAM = errors.New("not SCRAM-SHA-256 keys, which have the form SCRAM-SHA-256$32768:SALT$STOREDKEY:SERVERKEY; have them made by \"wellsent user passwd\"")
 
+// CheckSCRAM reports what is wrong with stored keys, or nil.
+func CheckSCRAM(keys string) error {
+	_, err := parseSCRAM(keys)
+	return err
+}
+
 // parseSCRAM reads keys in the form of RFC 5803.
 func parseSCRAM(s string) (scram.StoredCredentials, error) {
 	var none, keys scram.StoredCredentials

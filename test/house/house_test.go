@@ -29,6 +29,7 @@ var levels = [][]string{
 	{"explain", "certificate", "smtptest", "smtpclient", "listen"},
 	{"spool", "policy", "auth", "route", "autoconfig"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest"},
+	{"auth/ldapauth", "auth/oidcauth", "auth/upstreamauth"},
 	{"submission", "smtpserver", "lab"},
 	{"deliver", "doctor"},
 	{"dispatch"},
