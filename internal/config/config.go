@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -19,6 +20,7 @@ type Config struct {
 	Listeners []Listener
 	TLS       TLS
 	Users     []auth.Account
+	Auth      Auth
 	Routes    []Route // empty in a sandbox without routes
 	Bounces   Bounces
 	Aliases   Aliases
@@ -41,6 +43,9 @@ type Listener struct {
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH without TLS
 	BareNewlines  bool           // bare CR and LF are normalised instead of refused
+
+	Mechanisms []string       // SASL mechanisms that clients may use; nil: the default
+	ClientCA   *x509.CertPool // issues the certificates that clients may show; nil: none
 }
 
 // TLS names the certificate's files. Both are empty for the private CA.

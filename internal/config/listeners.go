@@ -71,6 +71,7 @@ func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
 		}
 	}
 	r.peers(s, prefix, &l)
+	r.mechanisms(s, prefix, &l)
 	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
 	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
 	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)

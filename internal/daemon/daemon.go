@@ -115,6 +115,9 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.accounts, err = auth.New(file, cfg.Users); err != nil {
 		return nil, err
 	}
+	if err := d.setOutside(cfg); err != nil {
+		return nil, err
+	}
 	if err := d.openStore(cfg, o); err != nil {
 		return nil, err
 	}
@@ -206,6 +209,7 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
 			Kind: l.Kind, Address: l.Address, Allow: l.Allow,
 			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines,
+			Mechanisms: l.Mechanisms, ClientCA: l.ClientCA,
 		}})
 	}
 	d.control, err = httpapi.Listen(filepath.Join(cfg.Data, httpapi.SocketName))
@@ -257,6 +261,9 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	if err := d.accounts.SetConfigured(cfg.Users); err != nil {
 		return err
+	}
+	if err := d.setOutside(cfg); err != nil {
+		return err // config has made the same before, so it does not come to that
 	}
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))
