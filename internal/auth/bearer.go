@@ -87,11 +87,13 @@ func (a *Accounts) loginByToken(ctx context.Context, p Peer, user, token string)
 	}
 	name, now := Canonical(user), a.now()
 	proof := a.memory.proof(nil, name, "token\x00"+token)
-	if _, wrong := a.memory.recall(proof, now); wrong {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, &TokenError{Status: "invalid_token", Err: errors.New("it was refused a moment ago")})
-	}
-	if err := a.slowed(name, p.Addr); err != nil {
-		return nil, err
+	// A token that was refused a moment ago is looked at again, for its reason is told,
+	// but is counted once: it may be a device that repeats it all day.
+	_, counted := a.memory.recall(proof, now)
+	if !counted {
+		if err := a.slowed(name, p.Addr); err != nil {
+			return nil, err
+		}
 	}
 	account, err := verifier.Verify(ctx, token)
 	if err == nil && name != "" && name != Canonical(account.Name) {
@@ -100,8 +102,10 @@ func (a *Accounts) loginByToken(ctx context.Context, p Peer, user, token string)
 	var no *TokenError
 	switch {
 	case errors.As(err, &no):
-		a.memory.rememberWrong(proof, rememberOutside, a.now())
-		a.count(name, p.Addr, false)
+		if !counted {
+			a.memory.rememberWrong(proof, rememberFor, a.now())
+			a.count(name, p.Addr, false)
+		}
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	case err != nil:
 		return nil, err

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/des" // #nosec: NTLMv1 is defined by it; MS-NLMP §3.3.1
 	"crypto/hmac"
 	"crypto/md5" // #nosec: NTLMv2 is defined by it; MS-NLMP §3.3.2
 	"crypto/rand"
@@ -9,12 +10,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // ntlmExchange is the server of NTLM, which Windows calls "secure password
-// authentication". Only NTLMv2 is taken: a response of the first version is broken
-// in a moment by whoever hears it. MS-NLMP, MS-SMTPNTLM.
+// authentication". NTLMv2 is taken, and under TLS the first version too, which is all
+// that many programs know: in the clear, whoever hears such a response has the
+// password's hash in a day. MS-NLMP, MS-SMTPNTLM.
 type ntlmExchange struct {
 	a         *Accounts
 	p         Peer
@@ -26,7 +29,7 @@ type ntlmExchange struct {
 func (e *ntlmExchange) User() string { return e.user }
 
 var (
-	errNTLMv1      = errors.New("the client answers by NTLMv1, which is not taken: set its LmCompatibilityLevel to 3 or more")
+	errNTLMv1      = errors.New("the client answers by NTLMv1, which is taken under TLS only")
 	errNTLMNobody  = errors.New("the client gives no name (NTLM's anonymous login)")
 	errNTLMUnknown = errors.New("no such account, or one without an NT hash, or the wrong password")
 )
@@ -63,7 +66,8 @@ func (e *ntlmExchange) Next(_ context.Context, response []byte) ([]byte, *Accoun
 	if err := e.a.slowed(name, e.p.Addr); err != nil {
 		return nil, nil, err
 	}
-	if len(m.nt) < ntProofLength+ntBlobHead { // a response of version 1 has 24 octets
+	version1 := len(m.nt) < ntProofLength+ntBlobHead
+	if version1 && e.p.TLS == nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, errNTLMv1)
 	}
 	hash := make([]byte, md5.Size) // of nobody; the same work is done
@@ -73,8 +77,17 @@ func (e *ntlmExchange) Next(_ context.Context, response []byte) ([]byte, *Accoun
 			return nil, nil, fmt.Errorf("account %s: %w", account.Name, err)
 		}
 	}
-	proof := ntlmv2Proof(hash, m.user, m.domain, e.challenge.nonce[:], m.nt[ntProofLength:])
-	right := subtle.ConstantTimeCompare(proof, m.nt[:ntProofLength]) == 1 && known
+	var right bool
+	if nonce := e.challenge.nonce[:]; version1 {
+		if m.flags&ntlmExtended != 0 && len(m.lm) >= len(nonce) {
+			nonce = sessionNonce(nonce, m.lm[:len(nonce)])
+		}
+		right = subtle.ConstantTimeCompare(ntlmv1Response(hash, nonce), m.nt) == 1
+	} else {
+		proof := ntlmv2Proof(hash, m.user, m.domain, nonce, m.nt[ntProofLength:])
+		right = subtle.ConstantTimeCompare(proof, m.nt[:ntProofLength]) == 1
+	}
+	right = right && known
 	e.a.count(name, e.p.Addr, right)
 	if !right {
 		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, errNTLMUnknown)
@@ -103,4 +116,34 @@ func ntlmv2Proof(ntHash []byte, user, domain string, nonce, blob []byte) []byte 
 	proof.Write(nonce)
 	proof.Write(blob)
 	return proof.Sum(nil)
+}
+
+// ntlmv1Response encrypts the challenge thrice by parts of the NT hash. MS-NLMP
+// §3.3.1, DESL.
+func ntlmv1Response(ntHash, nonce []byte) []byte {
+	hash := append(slices.Clone(ntHash), make([]byte, 5)...) // to 21 octets
+	response := make([]byte, 24)
+	for i := range 3 {
+		var bits uint64 // seven octets, which go into eight: the lowest bit of each is parity
+		for _, x := range hash[7*i : 7*i+7] {
+			bits = bits<<8 | uint64(x)
+		}
+		key := make([]byte, 8)
+		for j := range key {
+			key[j] = byte(bits>>(49-7*j)) & 0x7f << 1
+		}
+		c, err := des.NewCipher(key)
+		if err != nil {
+			panic(err) // the key has eight octets
+		}
+		c.Encrypt(response[8*i:], nonce)
+	}
+	return response
+}
+
+// sessionNonce is what is encrypted in place of the challenge where a client has put a
+// challenge of its own into the LM response. MS-NLMP §3.3.1.
+func sessionNonce(server, client []byte) []byte {
+	sum := md5.Sum(slices.Concat(server, client))
+	return sum[:8]
 }

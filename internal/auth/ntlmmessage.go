@@ -120,7 +120,8 @@ func appendField(b []byte, length, offset int) []byte {
 // ntlmAuthenticate is what we take of an AUTHENTICATE_MESSAGE. MS-NLMP §2.2.1.3.
 type ntlmAuthenticate struct {
 	domain, user string
-	nt           []byte // NtChallengeResponse
+	lm, nt       []byte // LmChallengeResponse, NtChallengeResponse
+	flags        uint32 // what was agreed
 }
 
 // parseAuthenticate reads the client's last message; flags are those of our
@@ -133,7 +134,7 @@ func parseAuthenticate(b []byte, flags uint32) (m ntlmAuthenticate, err error) {
 	for _, f := range []struct {
 		at   int
 		into *[]byte
-	}{{20, &m.nt}, {28, &domain}, {36, &user}} {
+	}{{12, &m.lm}, {20, &m.nt}, {28, &domain}, {36, &user}} {
 		length, offset := int(binary.LittleEndian.Uint16(b[f.at:])), binary.LittleEndian.Uint32(b[f.at+4:])
 		if length == 0 {
 			continue
@@ -158,6 +159,6 @@ func parseAuthenticate(b []byte, flags uint32) (m ntlmAuthenticate, err error) {
 		}
 		return string(utf16.Decode(units))
 	}
-	m.domain, m.user = text(domain), text(user)
+	m.flags, m.domain, m.user = flags, text(domain), text(user)
 	return m, nil
 }

@@ -13,6 +13,7 @@ import (
 // The causes of refused logins, from the catalogue.
 const (
 	causeCredentials cause.ID = "auth.credentials-rejected"
+	causeToken       cause.ID = "auth.oauth-token-rejected"
 	causeSlowDown    cause.ID = "auth.too-many-logins"
 	causeTemporary   cause.ID = "auth.server-failure"
 	causeMalformed   cause.ID = "auth.malformed-exchange"
@@ -35,7 +36,10 @@ func (s *Service) Authenticate(ctx context.Context, c *smtp.Client, user, passwo
 // refuseLogin returns the reply to a login that came to nothing.
 func (s *Service) refuseLogin(c *smtp.Client, user string, err error) *smtp.Reply {
 	var slow *auth.SlowDown
+	var token *auth.TokenError
 	switch {
+	case errors.As(err, &token):
+		return s.loginRefused(c, user, "credentials", causeToken, err, &tokenRefused)
 	case errors.Is(err, auth.ErrInvalid):
 		return s.loginRefused(c, user, "credentials", causeCredentials, err, &credentialsRejected)
 	case errors.Is(err, auth.ErrMalformed):
