@@ -91,6 +91,7 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 	for i := range lanes {
 		if l := &lanes[i]; f.Lane == "" || f.Lane == l.Name {
 			p.paused(l, now)
+			p.notices(l)
 			sum.lanes[l.Name] = laneWords(l, now)
 		}
 	}
@@ -117,7 +118,15 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 // message writes the line that begins a message.
 func (p *page) message(e *dispatch.Entry, now time.Time) {
 	p.line(p.strong(printable(string(e.QueueID))), "  ", durationText(now.Sub(e.Received)), " old, ",
-		bytesText(e.Size), ", from ", printable(sender(e.From)))
+		bytesText(e.Size), ", from ", printable(sender(e.From)), ofDevice(e.Device))
+}
+
+// ofDevice names the device of a message, "" where it is of none.
+func ofDevice(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " (device " + printable(name) + ")"
 }
 
 // sender names a reverse-path; the null one is that of notifications.
@@ -138,8 +147,13 @@ func (p *page) recipient(e *dispatch.Entry, now time.Time) {
 		state = p.warn(state)
 	}
 	p.line("  ", printable(string(e.Address)))
-	p.line("    ", state, ": ", nextWords(e, now))
+	if e.Waits != "" {
+		p.line("    ", state, " for ", e.Waits, ", next ", atWords(e, now))
+	} else {
+		p.line("    ", state, ": ", nextWords(e, now))
+	}
 	switch {
+	case e.Waits != "" && e.Attempts == 0 && e.Reply == "": // it is said
 	case e.Cause != "":
 		p.paragraph(4, causeWords(e))
 		p.paragraph(4, actWords(e))
@@ -190,6 +204,14 @@ func nextWords(e *dispatch.Entry, now time.Time) string {
 		return "due now" + attempts
 	}
 	return "next attempt " + whenWords(*e.NextAttempt, now) + attempts
+}
+
+// atWords says when what waits for its pace goes on.
+func atWords(e *dispatch.Entry, now time.Time) string {
+	if e.NextAttempt == nil || !e.NextAttempt.After(now) {
+		return "now"
+	}
+	return "at " + clock(*e.NextAttempt, now)
 }
 
 // causeWords names a recipient's cause in words, with its id.

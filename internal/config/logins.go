@@ -30,18 +30,16 @@ type Auth struct {
 func (c *Config) Kept() auth.Kept {
 	var k auth.Kept
 	for _, l := range c.Listeners {
-		if !l.login() {
-			continue
-		}
 		has := func(m string) bool { return slices.Contains(l.Mechanisms, m) }
-		k.SCRAM = k.SCRAM || l.Mechanisms == nil || has(auth.SCRAM) || has(auth.SCRAMPlus)
+		k.SCRAM = k.SCRAM || l.Mechanisms == nil && l.login() || has(auth.SCRAM) || has(auth.SCRAMPlus)
 		k.CRAMMD5 = k.CRAMMD5 || has(auth.CRAMMD5)
 		k.NTLM = k.NTLM || has(auth.NTLM)
 	}
 	return k
 }
 
-// login reports whether a listener asks for logins.
+// login reports whether a listener asks everybody for a login. On the others a device
+// with an account may log in.
 func (l *Listener) login() bool {
 	return l.Kind == smtp.KindSubmission || l.Kind == smtp.KindSubmissions
 }
@@ -51,15 +49,7 @@ func (l *Listener) login() bool {
 func (r *reader) mechanisms(s *table, prefix string, l *Listener) {
 	items, at := r.list(s, prefix, "mechanisms")
 	ca := r.path(s, prefix, "client_ca", "")
-	switch {
-	case !l.login() && knownKind(l.Kind):
-		for key, there := range map[string]bool{"mechanisms": s.find("mechanisms") != nil, "client_ca": ca.text != ""} {
-			if there {
-				r.wrong(at, "listener."+key, "is for submission and submissions listeners; a %s listener asks for no login: leave it out", l.Kind)
-			}
-		}
-		return
-	case s.find("mechanisms") != nil && len(items) == 0:
+	if s.find("mechanisms") != nil && len(items) == 0 {
 		r.wrong(at, "listener.mechanisms", "is empty, so nobody could log in: name some, or leave it out")
 	}
 	for _, g := range items {
@@ -203,22 +193,6 @@ func (r *reader) ldap(s *table) *ldapauth.Options {
 	}
 	r.rest(s, prefix)
 	return o
-}
-
-// secretFile looks at a file with a secret.
-func (r *reader) secretFile(file got, key string) {
-	info, err := os.Stat(file.text)
-	if err == nil {
-		_, err = os.ReadFile(file.text)
-	}
-	switch {
-	case err != nil:
-		r.wrong(file.at, key, "%s cannot be read: %s", file.text, reason(err))
-	case info.Size() == 0:
-		r.wrong(file.at, key, "%s is empty: put the password into it", file.text)
-	case info.Mode().Perm()&0o004 != 0:
-		r.warn(file.at, key, "%s may be read by everybody on this machine: chmod o= %s", file.text, file.text)
-	}
 }
 
 // span returns a positive duration as a value.

@@ -16,7 +16,7 @@ func (s *session) auth(arg string) event {
 	mechanism, initial, hasInitial := strings.Cut(arg, " ")
 	mechanism = strings.ToUpper(mechanism)
 	switch {
-	case !s.needsLogin():
+	case !s.takesLogin():
 		s.reply(replyAuthNotHere)
 		return eventNone
 	case s.client.Account != "":
@@ -25,7 +25,8 @@ func (s *session) auth(arg string) event {
 	case mechanism == "":
 		s.reply(replyArgument)
 		return eventNone
-	case s.client.TLS == nil && !s.spec.PlaintextAuth:
+	case s.client.TLS == nil && !s.lenient.PlaintextAuth:
+		s.note("auth.encryption-required", "logs in without encryption")
 		s.reply(replyAuthNeedsTLS)
 		return eventNone
 	}
@@ -41,6 +42,12 @@ func (s *session) auth(arg string) event {
 		return s.loginRefused(*r)
 	}
 	s.client.Account = account
+	if d := s.server.c.Devices().ByAccount(account); d != nil && d != s.device && (len(d.Listeners) == 0 || slices.Contains(d.Listeners, s.spec.Address)) {
+		s.is(d)
+	}
+	if s.plain {
+		s.log.Warn("password without encryption", "account", account, "cause", "auth.encryption-required")
+	}
 	s.conn.bound(time.Time{}) // no stranger any more
 	s.reply(replyAuthOK)
 	return eventNone
@@ -52,7 +59,7 @@ var DefaultMechanisms = []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",
 
 // offered returns the mechanisms of this session as it is.
 func (s *session) offered() []string {
-	if !s.needsLogin() || s.client.TLS == nil && !s.spec.PlaintextAuth {
+	if !s.takesLogin() || s.client.TLS == nil && !s.lenient.PlaintextAuth {
 		return nil
 	}
 	all, scram := s.spec.Mechanisms, true
@@ -142,10 +149,12 @@ func (s *session) loginRefused(r smtp.Reply) event {
 	}
 	if r.Code == 535 {
 		s.logins++
+		s.note("auth.credentials-rejected", "gives a user name or password that is wrong")
 	}
 	if s.logins >= maxLogins {
 		s.reply(r)
-		s.fail("auth.too-many-logins", "too many failed logins")
+		s.noted = nil // the whole says more than its first part
+		s.fail("auth.too-many-logins", "gave a wrong user name or password too often")
 		s.reply(replyTooManyLogins)
 		return eventClose
 	}
@@ -157,6 +166,7 @@ func (s *session) loginRefused(r smtp.Reply) event {
 
 // check asks the handler about a password.
 func (s *session) check(user, password string) smtp.LoginStep {
+	s.plain = s.plain || s.client.TLS == nil
 	account, r := s.server.c.Handler.Authenticate(s.ctx, &s.client, user, password)
 	return smtp.LoginStep{Account: account, Refusal: r}
 }
