@@ -129,7 +129,11 @@ func (c *conversation) hand(ctx context.Context, a *attempt) bool {
 		a.few = n
 		return true
 	}
-	a.take(batch, &smtpclient.Answer{Refused: make([]*evidence.Error, len(batch)), Reply: answer.Reply, Err: answer.Err, Answered: true})
+	got := &smtpclient.Answer{Refused: make([]*evidence.Error, len(batch)), Reply: answer.Reply, Err: answer.Err, Answered: true}
+	if len(batch) == 1 && answer.Err != nil && answer.Err.Stage == evidence.StageRcpt {
+		got.Refused[0], got.Err = answer.Err, nil // it says nothing of the others
+	}
+	a.take(batch, got)
 	if answer.Err != nil && aboutNextHop(answer.Err.Scope) {
 		c.spent = c.api != nil
 	}
