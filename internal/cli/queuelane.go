@@ -59,6 +59,9 @@ func (p *page) notices(l *dispatch.LaneStatus) {
 // laneWords says what holds a lane up, "" when nothing does.
 func laneWords(l *dispatch.LaneStatus, now time.Time) string {
 	words := ""
+	if l.Waits != "" && l.NextProbe != nil {
+		return "waiting for " + l.Waits + ", next at " + clock(*l.NextProbe, now)
+	}
 	switch l.State {
 	case lanePaused:
 		return "paused, see above"

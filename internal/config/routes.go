@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/wellsent/wellsent/internal/policy"
 	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -16,7 +16,6 @@ import (
 
 // routes reads all [[route]] tables.
 func (r *reader) routes(t *table, c *Config) {
-	all := "" // the first route that takes everything
 	seen := map[string]bool{}
 	for i, s := range r.tablesOf(t, "route") {
 		rt, name := r.route(s, "route."+strconv.Itoa(i))
@@ -24,13 +23,19 @@ func (r *reader) routes(t *table, c *Config) {
 			r.wrong(name.at, "route.name", "%q is there twice: give each route its own name", rt.Name)
 		}
 		seen[rt.Name] = true
-		if all != "" {
-			r.warn(s.at, "route", "%s is never used, as %s before it takes everything: put it first", rt.Name, all)
-		}
-		for _, p := range rt.Recipients {
-			if p == "*" && all == "" {
-				all = rt.Name
+		for i := range c.Routes {
+			earlier := &c.Routes[i]
+			if !earlier.pattern().Covers(rt.pattern()) {
+				continue
 			}
+			what := "all of its mail"
+			if earlier.Match.IsZero() && slices.Contains(earlier.Recipients, "*") {
+				what = "everything"
+			}
+			if !r.devicesOwn(c, rt.Name) {
+				r.warn(s.at, "route", "%s is never used, as %s before it takes %s: put it first", rt.Name, earlier.Name, what)
+			}
+			break
 		}
 		r.signedOut(s, c, &rt)
 		c.Routes = append(c.Routes, rt)
@@ -48,14 +53,7 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 		r.wrong(name.at, "route.name", "%q: use letters, digits, dot, dash and underscore, at most 64", name.text)
 	}
 	recipients, at := r.list(s, prefix, "recipients")
-	for _, g := range recipients {
-		domain := strings.TrimPrefix(g.text, "*.") // "*.example.org" is every domain below it
-		if policy.CheckPattern(g.text) != nil && checkHost(domain) != nil {
-			r.wrong(g.at, "route.recipients", "%q: write \"*\", \"example.org\", \"*.example.org\", \"*@example.org\" or \"ann@example.org\"", g.text)
-			continue
-		}
-		rt.Recipients = append(rt.Recipients, g.text)
-	}
+	rt.Recipients = r.patterns(recipients, "route.recipients")
 	if len(recipients) == 0 {
 		r.wrong(at, "route.recipients", "must say whose mail takes this route: [\"*\"] for everybody's")
 	}
@@ -65,6 +63,8 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	r.tokens(s, prefix, &rt)
 	r.outbound(s, prefix, &rt)
 	rt.From = r.address(s, prefix, "from")
+	r.match(s, prefix, &rt)
+	r.rewriting(s, prefix, &rt)
 	r.pace(s, prefix, &rt)
 	return rt, name
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -36,7 +37,6 @@ type client struct {
 func newClient(s *Settings, now func() time.Time) *client {
 	c := &client{s: s, now: now}
 	c.http = &http.Client{
-		Timeout: askTimeout,
 		Transport: &clock{c, &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			TLSClientConfig:     &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12},
@@ -50,7 +50,8 @@ func newClient(s *Settings, now func() time.Time) *client {
 	return c
 }
 
-// clock notes the Date of each answer. RFC 9110 §6.6.1.
+// clock notes the Date of each answer (RFC 9110 §6.6.1) and reads it whole, within
+// bounds: not everybody who asks closes the body.
 type clock struct {
 	c    *client
 	next http.RoundTripper
@@ -58,11 +59,19 @@ type clock struct {
 
 // RoundTrip sends the request and compares the answer's Date with our clock.
 func (k *clock) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
+	defer cancel()
 	began := k.c.now()
-	res, err := k.next.RoundTrip(r)
+	res, err := k.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		ended := k.c.now()
 		// Date has whole seconds and was written some time between the two.

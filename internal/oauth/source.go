@@ -19,6 +19,7 @@ const (
 	maxLife      = 24 * time.Hour   // Microsoft's longest is 28 hours; what is said beyond is not believed
 	minAge       = 30 * time.Second // a refused token younger than that is not replaced
 	leaveAlone   = 5 * time.Second  // the provider after a failure, where it does not say how long
+	closeGrace   = 2 * time.Second  // for a request under way when the server stops
 	maxWait      = 10 * time.Minute // that a provider may ask for
 )
 
@@ -331,14 +332,20 @@ func (s *Source) failing(ctx context.Context, why error) {
 	s.seen, _ = s.store.stamp(s.s.Route)
 }
 
-// close ends what runs and waits for it.
+// close waits for what runs, for a moment, and cuts it off then. An answer that is
+// on its way may hold the only refresh token that works from now on.
 func (s *Source) close() {
 	s.mu.Lock()
 	s.closed = true
-	for _, f := range s.flights {
-		f.cancel()
-	}
 	s.mu.Unlock()
+	cut := time.AfterFunc(closeGrace, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, f := range s.flights {
+			f.cancel()
+		}
+	})
+	defer cut.Stop()
 	s.wg.Wait()
 }
 
