@@ -21,6 +21,7 @@ import (
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 	"github.com/wellsent/wellsent/internal/smtptest"
 	"github.com/wellsent/wellsent/internal/spool"
 )
@@ -246,6 +247,30 @@ func TestTooLarge(t *testing.T) {
 	}
 	if strings.Join(by, " ") != "0 1 0" || p.standsIn() != nil {
 		t.Errorf("by Graph: %v", by)
+	}
+}
+
+// TestInterface_BigOnesWait: for room in memory, and no longer than they must.
+func TestInterface_BigOnesWait(t *testing.T) {
+	p := newPlace(t, nil, "graph")
+	conv := p.d.Open(p.route, "")
+	defer conv.Close()
+	for range bigAtOnce {
+		p.d.big <- struct{}{}
+	}
+	big := to("bob@example.net")
+	big.Message.BodySize = bigMessage
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if res := conv.Send(ctx, big); !errors.Is(res.Outcomes[0].Err, smtpclient.ErrGivenUp) || len(p.graph.Requests()) != 0 {
+		t.Errorf("%v", res.Outcomes[0].Err)
+	}
+	if res := conv.Send(t.Context(), to("bob@example.net")); res.Outcomes[0].Status != Delivered {
+		t.Errorf("a small one waited: %v", res.Outcomes[0].Err)
+	}
+	<-p.d.big
+	if res := conv.Send(t.Context(), big); res.Outcomes[0].Status != Delivered || len(p.d.big) != bigAtOnce-1 {
+		t.Errorf("%v, %d in memory", res.Outcomes[0].Err, len(p.d.big))
 	}
 }
 
