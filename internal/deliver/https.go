@@ -122,8 +122,13 @@ func (c *conversation) hand(ctx context.Context, a *attempt) bool {
 		return false
 	}
 	a.begun++
-	answer := c.api.Send(ctx, m)
-	release()
+	answer := func() *api.Answer {
+		defer release()
+		return c.api.Send(ctx, m)
+	}()
+	if answer.Err != nil && opening(answer.Err.Stage) {
+		a.begun-- // the message was not looked at
+	}
 	if answer.Err != nil && proxyLogin(answer.Err) {
 		answer.Err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
 	}
