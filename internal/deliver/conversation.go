@@ -17,6 +17,8 @@ type conversation struct {
 	domain string
 	client *smtpclient.Client // the last one; nil before the first, and perhaps closed
 	host   host               // that client speaks to
+
+	certificateAsked bool // in the last handshake
 }
 
 // Close ends the conversation with QUIT where a connection is open.
@@ -122,6 +124,9 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		}
 		if proxyLogin(err) {
 			err.Scope = evidence.ScopeRoute // the same
+		}
+		if h.smart && c.certificateRefused(err) {
+			err.Scope, err.Cause = evidence.ScopeRoute, "tls.client-certificate-required"
 		}
 		return err
 	}
