@@ -16,25 +16,27 @@ type conversation struct {
 	route  *route.Route
 	domain string
 	client *smtpclient.Client // the last one; nil before the first, and perhaps closed
-	host   host               // that client speaks to
+	api    carrier            // the last one, where the host is no SMTP server; nil: none
+	spent  bool               // api has failed, and another host is to be asked
+	host   host               // that client or api speaks to
 
 	certificateAsked bool // in the last handshake
 }
 
 // Close ends the conversation with QUIT where a connection is open.
 func (c *conversation) Close() error {
-	if c.client == nil {
-		return nil
-	}
-	return c.client.Close()
+	return c.leave()
 }
 
 // Send delivers one message. A host that fails before the final dot is followed
 // by the next one for the recipients that are left.
 func (c *conversation) Send(ctx context.Context, r *Request) *Result {
 	a := newAttempt(c, r)
+	if c.ready() && c.d.standIns.due(c) {
+		c.Close() // the preferred host is asked again
+	}
 	for len(a.left) > 0 {
-		if c.client == nil || !c.client.Alive() {
+		if !c.ready() {
 			if err := c.open(ctx, a); err != nil {
 				a.giveUp(err)
 				break
@@ -47,20 +49,22 @@ func (c *conversation) Send(ctx context.Context, r *Request) *Result {
 	return a.result(ctx)
 }
 
-// open opens a connection to the first host that has not been asked in this
-// attempt and answers. The error is that of the host that got furthest.
+// open opens a connection to the first host that may be asked in this attempt and
+// answers. The error is that of the host that got furthest.
 func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 	if a.hosts == nil {
 		hosts, err := c.candidates(ctx)
 		if err != nil {
 			return err
 		}
-		a.hosts = hosts
+		a.hosts, a.known = c.d.standIns.order(c, hosts)
 	}
 	var failure *evidence.Error
-	for a.asked < len(a.hosts) {
-		h := a.hosts[a.asked]
-		a.asked++
+	for {
+		h, ok := a.next()
+		if !ok {
+			break
+		}
 		err := c.openHost(ctx, h)
 		if err == nil {
 			return nil
@@ -68,7 +72,8 @@ func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 		if failure == nil || tells(err) > tells(failure) {
 			failure = err
 		}
-		if ctx.Err() != nil || !tryNextHost(err) {
+		a.failed(err, h)
+		if ctx.Err() != nil {
 			return err
 		}
 	}
@@ -95,6 +100,11 @@ func (c *conversation) candidates(ctx context.Context) ([]host, *evidence.Error)
 
 // openHost opens a connection to one host.
 func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
+	c.leave()
+	if h.isAPI() {
+		c.api, c.host = c.openAPI(h), h
+		return nil
+	}
 	found, err := c.addresses(ctx, h)
 	if err != nil {
 		c.client = nil
@@ -109,6 +119,9 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
 		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
 	}
+	if h.login == loginToken+"-smtp" {
+		return c.openByToken(ctx, h, o)
+	}
 	if h.smart && c.route.User != "" {
 		o.User, o.PlaintextAuth = c.route.User, c.route.TLS == route.TLSNone
 		var perr error
@@ -117,6 +130,11 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 			return &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeRoute, Host: h.name, Err: perr}
 		}
 	}
+	return c.openWith(ctx, h, o)
+}
+
+// openWith opens a connection as o says.
+func (c *conversation) openWith(ctx context.Context, h host, o smtpclient.Options) *evidence.Error {
 	c.client, c.host = smtpclient.New(o), h
 	if err := c.client.Open(ctx); err != nil {
 		if h.smart && c.route.TLS == route.TLSVerified && verification(err) {

@@ -10,22 +10,6 @@ import (
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
-// tryNextHost reports whether another host of the same destination may be asked
-// after err, which came before the final dot.
-func tryNextHost(err *evidence.Error) bool {
-	switch {
-	case errors.Is(err, smtpclient.ErrGivenUp):
-		return false // by ourselves
-	case err.Stage == evidence.StageClient:
-		return false // our own settings
-	case err.Stage == evidence.StageAuth && err.Origin == evidence.OriginRemote && err.Reply.Permanent():
-		return false // the same credentials would count as another wrong login there
-	case err.Scope == evidence.ScopeConnection, err.Scope == evidence.ScopeHost, err.Scope == evidence.ScopeRoute:
-		return true // nothing was said about the message. RFC 5321 §5.1
-	}
-	return false // a definite answer, or one about the message
-}
-
 // tells ranks the failures of several hosts by how much they tell the one who
 // must act: what our own settings cause comes first, then how far it got.
 func tells(err *evidence.Error) int {

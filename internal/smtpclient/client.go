@@ -40,7 +40,8 @@ type Options struct {
 
 	User          string // "": no login
 	Password      string
-	PlaintextAuth bool // credentials may go over clear text
+	Token         string // an OAuth access token in place of the password
+	PlaintextAuth bool   // credentials may go over clear text
 
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 	Timeouts Timeouts

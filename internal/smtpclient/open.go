@@ -97,7 +97,7 @@ func (c *Client) openAt(ctx context.Context, address string, policy Policy) *evi
 	if c.o.User == "" {
 		return nil
 	}
-	return c.auth(ctx, Credentials{User: c.o.User, Password: c.o.Password})
+	return c.auth(ctx, Credentials{User: c.o.User, Password: c.o.Password, Token: c.o.Token})
 }
 
 // clearTextMayDo reports whether a failure was one of STARTTLS itself.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -45,6 +46,7 @@ type Listener struct {
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH and mail without TLS
 	BareNewlines  bool           // a lone CR or LF ends a line too
+	AllowGateway  bool           // an address may send without login although others may have it too
 }
 
 // Timeouts bound the waits of a session. Zero fields take the values of
@@ -81,9 +83,12 @@ type Config struct {
 	ConnectionsPerAddress int   // at once; 0: no limit; loopback and allowed peers are not counted
 	MaxConnections        int   // at once in all; 0: DefaultMaxConnections
 	Timeouts              Timeouts
-	Log                   *slog.Logger          // nil: nothing is logged
-	Room                  func(n int64) error   // asked at MAIL and DATA for n octets; an error answers 452 4.3.1; nil: always room
-	Failed                func(f FailedSession) // told of sessions that came to nothing; nil: nobody
+	Log                   *slog.Logger            // nil: nothing is logged
+	Room                  func(n int64) error     // asked at MAIL and DATA for n octets; an error answers 452 4.3.1; nil: always room
+	Failed                func(f FailedSession)   // told of sessions that came to nothing; nil: nobody
+	Ended                 func(s device.Session)  // told of every session that was begun; nil: nobody
+	Devices               func() *device.Set      // the present devices; nil: there are none
+	Shared                func(netip.Addr) string // why an address may be anybody's, "" when it is not; nil: never is
 }
 
 // DefaultMaxConnections is far above what one machine serves well, and below what
@@ -132,6 +137,15 @@ func New(c Config) *Server {
 	}
 	if c.Failed == nil {
 		c.Failed = func(FailedSession) {}
+	}
+	if c.Ended == nil {
+		c.Ended = func(device.Session) {}
+	}
+	if c.Devices == nil {
+		c.Devices = func() *device.Set { return nil }
+	}
+	if c.Shared == nil {
+		c.Shared = func(netip.Addr) string { return "" }
 	}
 	s := &Server{c: c, listeners: map[net.Listener]bool{}, sessions: map[*session]bool{}, perAddress: map[netip.Addr]int{}}
 	if c.TLS != nil {
