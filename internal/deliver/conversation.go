@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/route"
@@ -20,7 +21,7 @@ type conversation struct {
 	spent  bool               // api has failed, and another host is to be asked
 	host   host               // that client or api speaks to
 
-	certificateAsked bool // in the last handshake
+	certificateAsked atomic.Bool // in the last handshake; that of an interface is in a goroutine of net/http
 }
 
 // Close ends the conversation with QUIT where a connection is open.

@@ -102,9 +102,9 @@ func (c *conversation) tlsConfig() *tls.Config {
 	if c.d.o.TLSConfig != nil {
 		config = c.d.o.TLSConfig.Clone()
 	}
-	c.certificateAsked = false
+	c.certificateAsked.Store(false)
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		c.certificateAsked = true
+		c.certificateAsked.Store(true)
 		if c.route.Certificate == nil {
 			return &tls.Certificate{}, nil // none; RFC 8446 §4.4.2
 		}
@@ -118,5 +118,5 @@ func (c *conversation) tlsConfig() *tls.Config {
 // after the handshake, in place of the reply to EHLO.
 func (c *conversation) certificateRefused(err *evidence.Error) bool {
 	var op *net.OpError
-	return c.certificateAsked && errors.As(err.Err, &op) && op.Op == "remote error" // crypto/tls's mark of an alert
+	return c.certificateAsked.Load() && errors.As(err.Err, &op) && op.Op == "remote error" // crypto/tls's mark of an alert
 }
