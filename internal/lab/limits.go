@@ -22,6 +22,7 @@ type Usage struct {
 	Messages       int `json:"messages"`        // accepted
 	Recipients     int `json:"recipients"`      // of these
 	Connections    int `json:"connections"`     // most at once
+	Open           int `json:"open"`            // connections now
 	OverConnection int `json:"over_connection"` // messages refused for too many connections
 	OverRate       int `json:"over_rate"`       // messages refused for the minute's limit
 	OverQuota      int `json:"over_quota"`      // messages refused for the day's limit
@@ -66,7 +67,9 @@ type meter struct {
 func (m *meter) usageNow() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.usage
+	u := m.usage
+	u.Open = m.open
+	return u
 }
 
 // enter counts a connection.
