@@ -91,6 +91,7 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 	for i := range lanes {
 		if l := &lanes[i]; f.Lane == "" || f.Lane == l.Name {
 			p.paused(l, now)
+			p.notices(l)
 			sum.lanes[l.Name] = laneWords(l, now)
 		}
 	}
@@ -117,7 +118,15 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 // message writes the line that begins a message.
 func (p *page) message(e *dispatch.Entry, now time.Time) {
 	p.line(p.strong(printable(string(e.QueueID))), "  ", durationText(now.Sub(e.Received)), " old, ",
-		bytesText(e.Size), ", from ", printable(sender(e.From)))
+		bytesText(e.Size), ", from ", printable(sender(e.From)), ofDevice(e.Device))
+}
+
+// ofDevice names the device of a message, "" where it is of none.
+func ofDevice(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " (device " + printable(name) + ")"
 }
 
 // sender names a reverse-path; the null one is that of notifications.

@@ -149,7 +149,7 @@ func TestLoad_EveryKey(t *testing.T) {
 	}
 	got := *c
 	got.Warnings, got.values = nil, nil
-	if d := cmp.Diff(want, &got, cmp.AllowUnexported(Config{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+	if d := cmp.Diff(want, &got, cmp.AllowUnexported(Config{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	if len(c.Warnings) != 1 || c.Warnings[0].Key != "console" {
@@ -233,15 +233,22 @@ func TestLoad_Mistakes(t *testing.T) {
 		{"route without name", "[[route]]\nrecipients = [\"*\"]\nvia = [\"mx\"]\n", []string{`1:3: route.name: is missing`}},
 		{"route name with a slash", "[[route]]\nname = \"a/b\"\nrecipients = [\"*\"]\nvia = [\"mx\"]\n", []string{`2:8: route.name: "a/b": use letters`}},
 		{"route name twice", good + good, []string{`6:8: route.name: "r" is there twice`}},
+		{"proxy_protocol from everybody", good + "[[listener]]\nkind = \"submission\"\naddress = \":587\"\nproxy_protocol = [\"0.0.0.0/0\"]\n", []string{`8:19: listener.proxy_protocol: 0.0.0.0/0 takes in a good part of the Internet`}},
+		{"proxy_protocol no network", good + "[[listener]]\nkind = \"submission\"\naddress = \":587\"\nproxy_protocol = [\"haproxy\"]\n", []string{`8:19: listener.proxy_protocol: "haproxy" is neither a network`}},
+		{"xclient no list", good + "[[listener]]\nkind = \"submission\"\naddress = \":587\"\nxclient = \"10.0.0.2\"\n", []string{`8:11: listener.xclient: must be a list in brackets`}},
 		{"recipients", "[[route]]\nname = \"r\"\nrecipients = [\"exam*.org\"]\nvia = [\"mx\"]\n", []string{`3:15: route.recipients: "exam*.org": write "*"`}},
 		{"no via", smartHost(""), []string{`route.via: must say where the mail goes`}},
 		{"via without scheme", smartHost(`via = ["smtp.example.org:587"]`), []string{`4:8: route.via: "smtp.example.org:587" is neither mx nor smtp://HOST:PORT nor smtps://HOST:PORT (did you mean "smtp://smtp.example.org:587"?)`}},
 		{"via without scheme, port 465", smartHost(`via = ["smtp.example.org:465"]`), []string{`(did you mean "smtps://smtp.example.org:465"?)`}},
-		{"via scheme misspelt", smartHost(`via = ["smpt://x.example"]`), []string{`4:8: route.via: "smpt://x.example": smpt:// is not known; use smtp:// or smtps:// (did you mean "smtp://x.example"?)`}},
+		{"via scheme misspelt", smartHost(`via = ["smpt://x.example"]`), []string{`4:8: route.via: "smpt://x.example": smpt:// is not known; use smtp:// or smtps://, or graph:// or gmail:// (did you mean "smtp://x.example"?)`}},
 		{"via with a password", smartHost(`via = ["smtp://ann:s3cret@x.example"]`), []string{`4:8: route.via: a host and a port, and nothing else, belong here`}},
 		{"via with a password and no scheme", smartHost(`via = ["ann:s3cret@x.example"]`), []string{`4:8: route.via: a host and a port, and nothing else, belong here`}},
 		{"via with port 0", smartHost(`via = ["smtp://x.example:0"]`), []string{`port "0" is not a number from 1 to 65535`}},
-		{"via graph", smartHost(`via = ["graph"]`), []string{`4:8: route.via: "graph" is not available in this version: leave it out`}},
+		{"via graph", smartHost(`via = ["graph"]`), []string{`4:8: route.via: "graph" is neither mx nor`, `(did you mean "graph://"?)`}},
+		{"via gmail misspelt", smartHost(`via = ["gmial://"]`), []string{`4:8: route.via: "gmial://": gmial:// is not known`, `(did you mean "gmail://"?)`}},
+		{"via graph without a token", smartHost(`via = ["graph://"]`), []string{`4:8: route.via: Microsoft Graph takes no password: say how the route comes by an access token, with oauth or token_command`, `4:8: route.user: is missing: say from which mailbox Microsoft Graph is to send`}},
+		{"via gmail with a password alone", smartHost("via = [\"smtp://x.example\", \"gmail://\"]\nuser = \"u\"\npassword_file = \"relay.secret\""), []string{`4:28: route.via: the Gmail API takes no password`}},
+		{"via graph in clear text", smartHost("via = [\"graph://\"]\nuser = \"u@x.example\"\ntoken_command = \"x\"\ntls = \"none\""), []string{`route.tls: a token is sent over verified TLS only`}},
 		{"mx and smart host", smartHost(`via = ["mx", "smtp://x.example"]`), []string{`4:8: route.via: "mx" stands alone`}},
 		{"user without password file", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\""), []string{`5:8: route.password_file: is missing`}},
 		{"password file without user", smartHost("via = [\"smtp://x.example\"]\npassword_file = \"relay.secret\""), []string{`5:17: route.user: is missing`}},
@@ -250,9 +257,35 @@ func TestLoad_Mistakes(t *testing.T) {
 		{"login at MX", smartHost("via = [\"mx\"]\nuser = \"u\"\npassword_file = \"relay.secret\""), []string{`4:1: route.user: other people's servers know no login`}},
 		{"tls misspelt", smartHost("via = [\"mx\"]\ntls = \"oportunistic\""), []string{`5:7: route.tls: "oportunistic" is not known`, `(did you mean "opportunistic"?)`}},
 		{"dane", smartHost("via = [\"mx\"]\ntls = \"dane\""), []string{`5:7: route.tls: "dane" is not available in this version`}},
-		{"oauth", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"microsoft\", tenant = \"t\" }"), []string{`6:1: route.oauth: OAuth 2 is not available in this version: leave it out`}},
-		{"token_command", smartHost("via = [\"smtp://x.example\"]\ntoken_command = \"x\""), []string{`5:1: route.token_command: token_command is not available in this version`}},
-		{"proxy", smartHost("via = [\"mx\"]\nproxy = \"socks5://x:1\""), []string{`5:1: route.proxy: sending through a proxy is not available in this version`}},
+		{"proxy without scheme", smartHost("via = [\"mx\"]\nproxy = \"x:1\""), []string{`5:9: route.proxy: a proxy is given as socks5://HOST:PORT or http://HOST:PORT`}},
+		{"proxy with a path", smartHost("via = [\"mx\"]\nproxy = \"http://ann:s3cret@x/y\""), []string{`5:9: route.proxy: a proxy has a host and a port, and nothing after them`}},
+		{"proxy of another kind", smartHost("via = [\"mx\"]\nproxy = \"socks4://x:1\""), []string{`5:9: route.proxy: a proxy is socks5://, socks5h://, http:// or https://, not socks4://`}},
+		{"proxy with two passwords", smartHost("via = [\"mx\"]\nproxy = \"http://ann:s3cret@x:1\"\nproxy_password_file = \"relay.secret\""), []string{`6:23: route.proxy_password_file: the URL of the proxy has a password already`}},
+		{"proxy password of nobody", smartHost("via = [\"mx\"]\nproxy = \"http://x:1\"\nproxy_password_file = \"relay.secret\""), []string{`6:23: route.proxy: names no user for the password: write http://USER@x:1`}},
+		{"proxy password without proxy", smartHost("via = [\"mx\"]\nproxy_password_file = \"relay.secret\""), []string{`5:23: route.proxy: is missing`}},
+		{"proxy password file missing", smartHost("via = [\"mx\"]\nproxy = \"http://ann@x:1\"\nproxy_password_file = \"nope\""), []string{`6:23: route.proxy_password_file: DIR/nope cannot be read: no such file or directory`}},
+		{"proxy password file empty", smartHost("via = [\"mx\"]\nproxy = \"http://ann@x:1\"\nproxy_password_file = \"empty\""), []string{`6:23: route.proxy_password_file: DIR/empty is empty`}},
+		{"source no address", smartHost("via = [\"mx\"]\nsource = \"eth0\""), []string{`5:10: route.source: "eth0" is not an IP address of this machine`}},
+		{"source everything", smartHost("via = [\"mx\"]\nsource = \"0.0.0.0\""), []string{`5:10: route.source: 0.0.0.0 is every address`}},
+		{"source of the other family", smartHost("via = [\"mx\"]\nsource = \"127.0.0.1\"\naddress_family = \"ipv6\""), []string{`5:10: route.source: no connection from 127.0.0.1 can be to an address of ipv6`}},
+		{"family misspelt", smartHost("via = [\"mx\"]\naddress_family = \"prefer-ipv5\""), []string{`5:18: route.address_family: "prefer-ipv5" is not known`}},
+		{"client certificate without key", smartHost("via = [\"mx\"]\nclient_certificate = \"c.pem\""), []string{`5:22: route.client_key: is missing`}},
+		{"client key without certificate", smartHost("via = [\"mx\"]\nclient_key = \"c.pem\""), []string{`5:14: route.client_certificate: is missing`}},
+		{"client certificate missing", smartHost("via = [\"mx\"]\nclient_certificate = \"c.pem\"\nclient_key = \"k.pem\""), []string{`5:22: route.client_certificate: DIR/c.pem does not exist`}},
+		{"oauth without client", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"microsoft\", tenant = \"t\" }"), []string{`6:1: route.oauth.client_id: is missing: register a program`}},
+		{"oauth without user", smartHost("via = [\"smtp://x.example\"]\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`route.user: is missing: say as which mailbox`}},
+		{"oauth key misspelt", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"google\", clientid = \"c\" }"), []string{`there is no such key (did you mean client_id?)`}},
+		{"oauth provider misspelt", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"mircosoft\", client_id = \"c\" }"), []string{`6:22: route.oauth.provider: "mircosoft" is not known`, `(did you mean "microsoft"?)`}},
+		{"oauth custom without issuer", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { client_id = \"c\" }"), []string{`6:1: route.oauth.issuer: is missing: give the provider's issuer`}},
+		{"oauth issuer in clear", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { client_id = \"c\", issuer = \"http://id.example\", scopes = [\"smtp\"] }"), []string{`6:37: route.oauth.issuer: "http://id.example" is not https`}},
+		{"oauth secret missing", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"microsoft\", tenant = \"t\", client_id = \"c\", client_secret_file = \"nope\" }"), []string{`route.oauth.client_secret_file: open DIR/nope: no such file`}},
+		{"oauth program of everybody's tenant", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"microsoft\", tenant = \"common\", client_id = \"c\", client_secret_file = \"relay.secret\" }"), []string{`6:44: route.oauth.tenant: "common" will not do`}},
+		{"oauth without verified tls", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\ntls = \"opportunistic\"\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`6:1: route.tls: a token is sent over verified TLS only`}},
+		{"oauth and password", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\npassword_file = \"relay.secret\"\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`7:1: route.oauth: a route logs in by password or by token`}},
+		{"oauth at MX", smartHost("via = [\"mx\"]\nuser = \"u\"\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`6:1: route.oauth: other people's servers know no login`, `4:1: route.user: other people's`}},
+		{"oauth bad day", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\noauth = { provider = \"google\", client_id = \"c\", client_secret_expires = 31 }"), []string{`client_secret_expires: must be a number or date, not a whole number`}},
+		{"token_command without user", smartHost("via = [\"smtp://x.example\"]\ntoken_command = \"x\""), []string{`route.user: is missing`}},
+		{"token_command and oauth", smartHost("via = [\"smtp://x.example\"]\nuser = \"u\"\ntoken_command = \"x\"\noauth = { provider = \"google\", client_id = \"c\" }"), []string{`7:1: route.oauth: token_command stands alone`}},
 		{"ca missing", smartHost("via = [\"mx\"]\nca = \"nope.pem\""), []string{`5:6: route.ca: `, `no such file`}},
 		{"ca without certificate", smartHost("via = [\"mx\"]\nca = \"relay.secret\""), []string{`5:6: route.ca: DIR/relay.secret holds no certificate`}},
 		{"pace", smartHost("via = [\"mx\"]\npace = { connections = 0, per_min = 3 }"), []string{`5:24: route.pace.connections: 0 is outside 1 to`, `5:27: route.pace.per_min: there is no such key (did you mean per_minute?)`}},
@@ -432,7 +465,7 @@ func TestLoad_SandboxNeedsNoRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := table.For("anybody@example.net")
+	r := table.For(route.Question{Recipient: "anybody@example.net"})
 	if r == nil || r.Via[0].Scheme != route.SchemeSandbox {
 		t.Errorf("got %+v", r)
 	}

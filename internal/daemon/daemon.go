@@ -18,8 +18,11 @@ import (
 	"github.com/wellsent/wellsent/internal/certificate"
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/deliver"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/gateway"
 	"github.com/wellsent/wellsent/internal/httpapi"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -59,6 +62,7 @@ type Daemon struct {
 	data       string
 	routes     atomic.Pointer[route.Table]
 	store      *pebblespool.Store
+	tokens     *oauth.Sources
 	accounts   *auth.Accounts
 	certs      *certificate.Source
 	dispatcher *dispatch.Dispatcher
@@ -66,6 +70,8 @@ type Daemon struct {
 	server     *smtpserver.Server
 	listeners  []Listening
 	control    net.Listener
+	devices    atomic.Pointer[device.Set]
+	book       *device.Book // nil: offline
 }
 
 // Listening is one open listener.
@@ -98,7 +104,8 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	routes, err := cfg.RouteTable()
+	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +193,9 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		Log:      d.log,
 		NewID:    spool.NewQueueID,
 	})
+	d.devices.Store(cfg.DeviceSet())
+	d.book = device.Open(cfg.Data, d.log)
+	d.book.Know(d.devices.Load())
 	d.server = smtpserver.New(smtpserver.Config{
 		Hostname:              cfg.Hostname,
 		TLS:                   d.certs.TLSConfig(),
@@ -195,6 +205,9 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
 		Log:                   d.log,
 		Room:                  d.store.Room,
+		Ended:                 d.book.Note,
+		Devices:               d.devices.Load,
+		Shared:                gateway.Watch(gateway.Read),
 	})
 	for _, l := range cfg.Listeners {
 		socket, err := net.Listen("tcp", l.Address)
@@ -202,8 +215,8 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 			return &ListenError{Address: l.Address, Err: err}
 		}
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
-			Kind: l.Kind, Address: l.Address, Allow: l.Allow,
-			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines,
+			Kind: l.Kind, Address: l.Address, Allow: l.Allow, ProxyProtocol: l.ProxyProtocol, XClient: l.XClient,
+			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines, AllowGateway: l.AllowGateway,
 		}})
 	}
 	d.control, err = httpapi.Listen(filepath.Join(cfg.Data, httpapi.SocketName))
@@ -212,12 +225,21 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 
 // settings are what submission takes from the configuration.
 func settings(cfg *config.Config) submission.Settings {
-	s := submission.Settings{Senders: map[string][]string{}, Aliases: cfg.Aliases.Names, AliasDefault: cfg.Aliases.Default,
+	s := submission.Settings{Senders: map[string][]string{}, Devices: map[string][]string{}, Aliases: cfg.Aliases.Names, AliasDefault: cfg.Aliases.Default,
 		WarnAfter: cfg.Queue.WarnAfter, ExpireAfter: cfg.Queue.ExpireAfter}
 	for _, l := range cfg.Listeners {
 		s.Senders[l.Address] = l.Senders
 	}
+	for i := range cfg.Devices {
+		s.Devices[cfg.Devices[i].Name] = cfg.Devices[i].Senders
+	}
 	return s
+}
+
+// Devices returns how the devices, and the peers that are none and failed, have
+// done lately.
+func (d *Daemon) Devices() []device.Status {
+	return device.Report(d.devices.Load(), d.book.Records(), time.Now())
 }
 
 // Dispatcher returns the dispatcher, for orders.
@@ -238,11 +260,11 @@ func (d *Daemon) listening() []netip.AddrPort {
 	return all
 }
 
-// Reload takes routes, accounts and certificates from cfg. What needs another
+// Reload takes routes, accounts, devices and certificates from cfg. What needs another
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := cfg.RouteTable()
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -258,6 +280,8 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))
+	d.devices.Store(cfg.DeviceSet())
+	d.book.Know(d.devices.Load())
 	d.dispatcher.Reloaded(context.Background()) // it writes a lane's record at most
 	d.log.Info("configuration reloaded", "file", cfg.Path, "routes", len(routes.Routes))
 	return nil
@@ -279,7 +303,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		sessions.Go(func() error { return d.server.Serve(work, l.socket, l.spec) })
 	}
 	workers.Go(func() error { return d.dispatcher.Run(work) })
-	workers.Go(func() error { return httpapi.NewServer(d.dispatcher, d.log).Serve(work, d.control) })
+	workers.Go(func() error { return d.book.Run(work) })
+	workers.Go(func() error {
+		s := httpapi.NewServer(d.dispatcher, d.log)
+		s.Devices = d.Devices
+		return s.Serve(work, d.control)
+	})
 
 	var err error
 	select {
@@ -324,6 +353,7 @@ func waitFor(g *errgroup.Group, limit time.Duration) (ended bool, err error) {
 
 // Close closes sockets and store. It may be called more than once.
 func (d *Daemon) Close() error {
+	d.tokens.Close()
 	var errs []error
 	for _, l := range d.listeners {
 		if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -24,9 +24,8 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, memory); return &
 func (c *conversation) prepare(a *attempt, positions []int) (*smtpclient.Mail, func(), *evidence.Error) {
 	msg := a.r.Message
 	m := &smtpclient.Mail{From: msg.Envelope.From, Params: msg.Envelope.Params, Size: int64(len(msg.Header)) + msg.BodySize}
-	if c.route.From != "" {
-		m.From = c.route.From
-	}
+	rule := rewriting(c.route, msg)
+	m.From = rule.ReversePath(m.From)
 	m.Recipients = make([]smtp.Recipient, len(positions))
 	for i, pos := range positions {
 		m.Recipients[i] = smtp.Recipient{Path: msg.Recipients[pos].Path, Params: msg.Recipients[pos].Params}
@@ -35,8 +34,16 @@ func (c *conversation) prepare(a *attempt, positions []int) (*smtpclient.Mail, f
 	if err != nil {
 		return nil, nil, unreadable(err)
 	}
+	header := msg.Header
+	if rule.From {
+		var grown int64
+		if header, body, grown, err = rewritten(rule, msg, body); err != nil {
+			return nil, nil, unreadable(err)
+		}
+		m.Size += grown
+	}
 	buf := buffers.Get().(*[]byte)
-	b := append((*buf)[:0], msg.Header...)
+	b := append((*buf)[:0], header...)
 	release := func() {
 		body.Close()
 		if cap(b) == memory {

@@ -58,7 +58,7 @@ type Result struct {
 	// could not be had, or a reused one turned out closed and no new one was tried.
 	Attempted bool
 	// Transactions is how many mail transactions were begun, those among them of
-	// which nothing came. 0 where the way is not SMTP, or MAIL was never reached.
+	// which nothing came. 0 where none was reached.
 	Transactions int
 	// RetryAfter is when the other side wants to be asked again at the soonest, as it
 	// said itself in words or in HTTP's Retry-After. 0: it did not say.
@@ -68,6 +68,9 @@ type Result struct {
 	Trouble *evidence.Error
 	// Finding explains Trouble.
 	Finding explain.Finding
+	// Notices are what the operator should know although the mail went: a stand-in
+	// that has taken it, a name that was withdrawn. Each is a sentence.
+	Notices []string
 	// Record is the conversation as seen; nil when all went well.
 	Record *evidence.Record
 }

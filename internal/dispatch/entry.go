@@ -36,6 +36,7 @@ type Entry struct {
 	Why         string         `json:"why"`
 	Do          []string       `json:"do"`
 	Unsure      bool           `json:"unsure"` // the last attempt may have delivered it
+	Device      string         `json:"device"` // that it comes from; "" for none
 }
 
 // Detail is one message as an operator sees it.
@@ -45,6 +46,7 @@ type Detail struct {
 	Account  string        `json:"account"`
 	Peer     string        `json:"peer"`
 	Listener string        `json:"listener"`
+	Device   string        `json:"device"` // "" for none
 	Received time.Time     `json:"received"`
 	Size     int64         `json:"size"` // octets
 	Header   string        `json:"header"`
@@ -86,4 +88,5 @@ type LaneStatus struct {
 	Actor     cause.Actor `json:"actor"`
 	Why       string      `json:"why"`
 	Do        []string    `json:"do"`
+	Notices   []string    `json:"notices"` // what should be known although mail goes: a stand-in serves, a name was withdrawn
 }

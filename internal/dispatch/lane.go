@@ -58,6 +58,7 @@ type lane struct {
 	concurrency float64   // conversations allowed now
 	gapEnds     time.Time // of the gap after the last message, while slow. Apart from health.Next, before which what fails is no news
 	ceiling     int       // conversations that the other side was seen to allow; 0: no such
+	notices     []string  // what the operator should know although it works; as of the last message that went well
 	ceilingAt   time.Time
 	toldOf      string // the bound of the pace that the log was last told of
 	toldAt      time.Time
@@ -103,12 +104,22 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
-// settings names the hosts and the login of r. What a lane has learned by one set
+// settings names the hosts, the login and the way to them of r. What a lane has learned by one set
 // of them says nothing about another.
 func settings(r *route.Route) string {
 	s := r.User
 	for _, v := range r.Via {
 		s += " " + v.String()
+	}
+	// A server may know us by where we come from, or by our certificate.
+	if r.Proxy != nil {
+		s += " proxy " + r.Proxy.String()
+	}
+	if r.Source.IsValid() {
+		s += " source " + r.Source.String()
+	}
+	if r.Certificate != nil {
+		s += " certificate " + r.Certificate.File
 	}
 	return s
 }
@@ -272,7 +283,7 @@ func (l *lane) status(queued int, wait *paceWait) LaneStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
-	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}}
+	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}, Notices: append([]string{}, l.notices...)}
 	if wait != nil && (h.State == laneOpen || h.State == laneSlow && wait.until.After(h.Next)) {
 		f := wait.finding()
 		s.NextProbe, s.Waits, s.Cause, s.Title, s.Actor, s.Why, s.Do = &wait.until, wait.words(), f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)

@@ -68,7 +68,7 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	e := &m.Envelope
-	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Received: e.Received,
+	out := &Detail{QueueID: m.ID, From: e.From, Account: e.Account, Peer: e.Peer, Listener: e.Listener, Device: e.Device, Received: e.Received,
 		Size: m.BodySize + int64(len(m.Header)), Header: string(m.Header), Entries: []Entry{}}
 	for i := range m.Recipients {
 		out.Entries = append(out.Entries, d.entry(m, &m.Recipients[i]))
@@ -80,7 +80,7 @@ func (d *Dispatcher) Show(ctx context.Context, id string) (*Detail, error) {
 // where that is nothing, of its lane.
 func (d *Dispatcher) entry(m *spool.Message, x *spool.Recipient) Entry {
 	e := Entry{QueueID: m.ID, Index: x.Index, From: m.Envelope.From, Address: x.Path, State: x.State, Attempts: x.Attempts,
-		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}}
+		Lane: string(x.Destination), Size: m.BodySize + int64(len(m.Header)), Received: m.Envelope.Received, Expires: pointer(x.ExpireAt), Do: []string{}, Device: m.Envelope.Device}
 	d.mu.RLock()
 	l := d.lanes[x.Destination]
 	d.mu.RUnlock()
@@ -120,7 +120,8 @@ func (e *Entry) describe(f explain.Finding) {
 	e.Title = f.Title
 }
 
-// Lanes returns the lanes that have mail or are not open, by name.
+// Lanes returns the lanes that have mail, are not open, or have something to be
+// known, by name.
 func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	if err := d.ensureLanes(ctx); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	all := slices.Collect(maps.Values(d.lanes))
 	d.mu.RUnlock()
 	for _, l := range all {
-		if st := d.status(l, 0); !seen[st.Name] && st.State != laneOpen {
+		if st := d.status(l, 0); !seen[st.Name] && (st.State != laneOpen || len(st.Notices) > 0) {
 			out = append(out, st)
 		}
 	}

@@ -431,10 +431,19 @@ func (d *Dispatcher) rekeyed(ctx context.Context, m *spool.Message, l *lane) boo
 
 // destination returns where x belongs by the present routes, "" when nowhere.
 func (d *Dispatcher) destination(table *route.Table, m *spool.Message, x *spool.Recipient) spool.Destination {
-	r := table.For(x.Path)
-	if m.Envelope.From.IsNull() && m.Envelope.Account == "" && d.o.BouncesRoute != "" {
-		if b, _ := table.ByLane(d.o.BouncesRoute); b != nil {
+	e := &m.Envelope
+	r := table.For(route.Question{Recipient: x.Path, Sender: e.From, Account: e.Account, Listener: e.Listener, Device: e.Device})
+	if ours := e.From.IsNull() && e.Account == "" && e.Device == ""; ours {
+		if b, _ := table.ByLane(d.o.BouncesRoute); b != nil && d.o.BouncesRoute != "" {
 			r = b
+		}
+		if r == nil {
+			// Where every route is for some senders, the notification goes the way on
+			// which its recipient, who sent the mail, sends.
+			r = table.For(route.Question{Recipient: x.Path, Sender: x.Path})
+		}
+		if r == nil {
+			r = table.ForAnySender(x.Path)
 		}
 	}
 	if r == nil {

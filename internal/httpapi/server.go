@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
 )
 
@@ -27,6 +28,9 @@ const (
 
 // Server answers on the control socket.
 type Server struct {
+	// Devices returns how devices have done lately; set before Serve, nil: none.
+	Devices func() []device.Status
+
 	operator Operator
 	info     Info
 	log      *slog.Logger
@@ -78,6 +82,13 @@ func (s *Server) routes() http.Handler {
 			lanes = []dispatch.LaneStatus{}
 		}
 		s.answer(w, r, lanes, err)
+	})
+	m.HandleFunc("GET /v1/devices", func(w http.ResponseWriter, r *http.Request) {
+		devices := []device.Status{}
+		if s.Devices != nil {
+			devices = s.Devices()
+		}
+		s.answer(w, r, devices, nil)
 	})
 	m.HandleFunc("GET /v1/queue", s.list)
 	m.HandleFunc("GET /v1/queue/{id}", func(w http.ResponseWriter, r *http.Request) {

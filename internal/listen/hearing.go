@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/clienthello"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -36,7 +37,7 @@ func (h *hearing) run(ctx context.Context) {
 	h.raw.SetReadDeadline(time.Now().Add(h.server.o.Wait))
 	first, err := h.r.Peek(1)
 	switch {
-	case err == nil && first[0] == recordHandshake:
+	case err == nil && clienthello.IsHandshake(first):
 		h.s.Implicit = true
 		if !h.handshake(ctx) {
 			return
@@ -72,7 +73,7 @@ func (h *hearing) run(ctx context.Context) {
 // handshake puts TLS on. It reports false where the session ends with it.
 func (h *hearing) handshake(ctx context.Context) bool {
 	h.raw.SetDeadline(h.deadline())
-	h.s.Hello = peekHello(h.r)
+	h.s.Hello = clienthello.Peek(h.r)
 	c := tls.Server(&peeked{h.raw, h.r}, h.server.tls)
 	if err := c.HandshakeContext(ctx); err != nil {
 		h.s.TLSError = evidence.Clip(evidence.Printable(err.Error()), 300)

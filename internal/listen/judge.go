@@ -86,11 +86,7 @@ func security(s *Session) (out []Remark) {
 	h := s.Hello
 	switch {
 	case h != nil && h.Best < tls.VersionTLS12:
-		best := "nothing that is known"
-		if len(h.Versions) > 0 {
-			best = h.Versions[0]
-		}
-		out = append(out, Remark{Refused, "tls.protocol-version", "The newest TLS it knows is " + best + ".", "Exchange Online, Gmail and nearly all others want TLS 1.2 at least.",
+		out = append(out, Remark{Refused, "tls.protocol-version", "The newest TLS it knows is " + h.Newest() + ".", "Exchange Online, Gmail and nearly all others want TLS 1.2 at least.",
 			"Look for new firmware or a setting for TLS versions. If there is none, let it send to a relay of your own that allows legacy_tls and speaks modern TLS to the provider."})
 	case s.Hello == nil:
 		out = append(out, Remark{Refused, "tls.required", "It never turned encryption on.", "Providers take neither a password nor mail before TLS.",

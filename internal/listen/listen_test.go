@@ -186,15 +186,6 @@ func TestListen_KeepsNoSecret(t *testing.T) {
 	}
 }
 
-func FuzzHello(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 40, 3, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if h := parseHello(b); h != nil && len(h.Versions) > len(names) {
-			t.Errorf("%+v", h)
-		}
-	})
-}
-
 func FuzzContent(f *testing.F) {
 	f.Add([]byte("From: a@b\r\n folded\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -1,6 +1,10 @@
 package listen
 
-import "time"
+import (
+	"time"
+
+	"github.com/wellsent/wellsent/internal/clienthello"
+)
 
 // Session is what one connection showed. Texts are printable and bounded.
 type Session struct {
@@ -32,11 +36,7 @@ type Session struct {
 const SessionVersion = 1
 
 // Hello is what a TLS client hello offers.
-type Hello struct {
-	Versions []string `json:"versions"`      // newest first
-	Best     uint16   `json:"-"`             // the newest, as on the wire
-	Name     string   `json:"sni,omitempty"` // the server's name it asked for
-}
+type Hello = clienthello.Hello
 
 // Login is one attempt at AUTH.
 type Login struct {

@@ -7,7 +7,9 @@
 // A [Route] says where mail for some recipients goes and how. A [Via] is one way
 // there: a smart host, the mail exchangers of the recipient's domain, or the
 // sandbox. A pattern names recipients. A lane is what shares one next hop: the
-// route's name, with the recipient's domain after a slash where that decides.
+// route's name, with the recipient's domain after a slash where that decides. A
+// [Question] is one recipient of one message with what else may decide: who sends
+// it, and where it came in.
 //
 // # Invariants
 //

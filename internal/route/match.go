@@ -32,6 +32,16 @@ func matches(p string, rcpt smtp.Path) bool {
 	return matchesDomain(pattern.Domain(), rcpt.Domain())
 }
 
+// matchesAny reports whether one of patterns covers address.
+func matchesAny(patterns []string, address smtp.Path) bool {
+	for _, p := range patterns {
+		if matches(p, address) {
+			return true
+		}
+	}
+	return false
+}
+
 // matchesDomain compares a domain pattern with a domain in lower case.
 func matchesDomain(p, domain string) bool {
 	if p == "" || domain == "" {

@@ -3,8 +3,10 @@ package route
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -54,10 +56,19 @@ type Route struct {
 	Token      Token // an OAuth access token instead of a password; nil: none
 	TLS        TLSPolicy
 	Roots      *x509.CertPool // nil: the system's
-	From       smtp.Path      // reverse-path to use instead of the sender's; "" keeps it
+	From       smtp.Path      // the mailbox of the route, as which mail is sent; "": as it comes
 	Pace       Pace           // what holds: the operator's bounds, and the provider's where those say nothing
 	PaceOwn    Pace           // of these, the operator's
 	PaceHost   string         // the host whose provider's data gave the others; "" for none
+	Match      Match          // what else of a message must fit; zero: nothing
+	Rewrite    Rewrite        // what becomes From; "": RewriteBoth where there is a From
+	Aliases    []string       // what the mailbox may send as beside itself: "ann@example.org", "*@example.org", "*"
+	Exceptions *Exceptions
+
+	Proxy       *proxy.Proxy       // for every connection of the route; nil: none
+	Source      netip.Addr         // our end of the connection; zero: the system's choice
+	Family      Family             // "": FamilyAuto
+	Certificate *ClientCertificate // nil: none
 }
 
 // IsMX reports whether the recipient's domain decides the next hop.
@@ -76,16 +87,30 @@ func (r *Route) Lane(rcpt smtp.Path) string {
 // Table is an ordered list of routes; the first that matches a recipient wins.
 // Immutable once made.
 type Table struct {
-	Routes []*Route
+	Routes  []*Route
+	Devices map[string]*Route // by name: of devices that have a route of their own
 }
 
-// For returns the route of rcpt, or nil when none matches.
-func (t *Table) For(rcpt smtp.Path) *Route {
+// For returns the route of one recipient of a message, or nil when none matches.
+// A device with a route of its own has no other.
+func (t *Table) For(q Question) *Route {
+	if r := t.Devices[q.Device]; r != nil && q.Device != "" {
+		return r
+	}
 	for _, r := range t.Routes {
-		for _, p := range r.Recipients {
-			if matches(p, rcpt) {
-				return r
-			}
+		if matchesAny(r.Recipients, q.Recipient) && r.Match.fits(q) {
+			return r
+		}
+	}
+	return nil
+}
+
+// ForAnySender returns the first route that takes mail for rcpt from somebody, nil
+// when there is none: the last resort of a notification, which must arrive.
+func (t *Table) ForAnySender(rcpt smtp.Path) *Route {
+	for _, r := range t.Routes {
+		if matchesAny(r.Recipients, rcpt) {
+			return r
 		}
 	}
 	return nil

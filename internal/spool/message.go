@@ -48,6 +48,7 @@ type Envelope struct {
 	Account  string    // authenticated account, "" when none
 	Listener string    // listener it came in by, "" for local mail and notifications
 	Peer     string    // address of the client, "" for notifications
+	Device   string    // name of the device it comes from, "" for none
 }
 
 // Message is a message with its recipients. Where a Store returns one, its

@@ -37,8 +37,13 @@ func (s *Service) prepare(t *smtp.Transaction, body *bufio.Reader) (m *spool.Mes
 	if r := policy.From(who, h.bodies("from")); r != nil {
 		return nil, nil, r
 	}
+	if d, ok := s.deviceSender(t.Client); ok {
+		if r := policy.From(d, h.bodies("from")); r != nil {
+			return nil, nil, r
+		}
+	}
 	m = &spool.Message{ID: s.o.NewID(), Envelope: spool.Envelope{
-		From: t.From, Params: t.Params, Received: now, Account: t.Client.Account, Listener: t.Client.Listener, Peer: peer(t.Client.Addr),
+		From: t.From, Params: t.Params, Received: now, Account: t.Client.Account, Listener: t.Client.Listener, Peer: peer(t.Client.Addr), Device: t.Client.Device,
 	}}
 	if m.Recipients, r = s.recipients(t, now); r != nil {
 		return nil, nil, r
@@ -58,7 +63,7 @@ func (s *Service) recipients(t *smtp.Transaction, now time.Time) ([]spool.Recipi
 	all := make([]spool.Recipient, 0, len(t.Recipients))
 	seen := make(map[string]int, len(t.Recipients))
 	for _, given := range t.Recipients {
-		rcpt, r := s.resolve(given, set, routes)
+		rcpt, r := s.resolve(t, given, set, routes)
 		if r != nil {
 			return nil, r
 		}

@@ -42,7 +42,7 @@ func noSuchLocalName(p smtp.Path) *smtp.Reply {
 // noRoute refuses a recipient that no route takes. RFC 3463 §3.5.
 func noRoute(p smtp.Path) *smtp.Reply {
 	r := smtp.NewReply(550, 4, 4, "Recipient address rejected: this server has no route for mail to "+shown(smtp.Path(p.Domain()))+".",
-		"The administrator can add a [[route]] whose recipients cover it")
+		"The administrator can add a [[route]] whose recipients cover it, and whose senders do where it names any")
 	return &r
 }
 

@@ -19,6 +19,10 @@ const formatVersion = 1
 // recordVersion is the version of the form of records. 1: the first.
 const recordVersion = 1
 
+// deviceVersion is the form of "m" that ends in the device's name. Messages of no
+// device keep the first form. On disk since format 1; must not change.
+const deviceVersion = 2
+
 // errCorrupt is a record that cannot be read. The caller adds whose it is.
 var errCorrupt = errors.New("damaged record")
 
@@ -116,7 +120,11 @@ type record struct {
 func (m *record) encode() []byte {
 	e := &m.envelope
 	w := writer{b: make([]byte, 0, 160+len(m.header))}
-	w.version()
+	if e.Device == "" {
+		w.version()
+	} else {
+		w.b = append(w.b, deviceVersion)
+	}
 	w.string(string(e.From))
 	w.uint(uint64(e.Params.Size))
 	w.string(string(e.Params.Body))
@@ -132,13 +140,21 @@ func (m *record) encode() []byte {
 	w.bool(m.bodyInFile)
 	w.int(m.recipients)
 	w.bytes(m.header)
+	if e.Device != "" {
+		w.string(e.Device)
+	}
 	return w.b
 }
 
 // decodeRecord reads a value of "m". The result owns its memory.
 func decodeRecord(b []byte) (*record, error) {
 	r := reader{b: b}
-	r.version()
+	withDevice := len(b) > 0 && b[0] == deviceVersion
+	if withDevice {
+		r.b = b[1:]
+	} else {
+		r.version()
+	}
 	m := &record{}
 	e := &m.envelope
 	e.From = smtp.Path(r.string())
@@ -156,6 +172,9 @@ func decodeRecord(b []byte) (*record, error) {
 	m.bodyInFile = r.bool()
 	m.recipients = r.int()
 	m.header = append([]byte{}, r.bytes()...)
+	if withDevice {
+		e.Device = r.string()
+	}
 	return m, r.done()
 }
 

@@ -106,7 +106,7 @@ var epoch = time.Unix(1_700_000_000, 0)
 func NewMessage(sender string, second int, d spool.Destination, recipients ...string) *spool.Message {
 	at := epoch.Add(time.Duration(second) * time.Second)
 	m := &spool.Message{ID: spool.NewQueueID(), Header: []byte("Received: by test\r\n"),
-		Envelope: spool.Envelope{From: smtp.Path(sender), Received: at, Account: sender, Listener: ":587", Peer: "192.0.2.1",
+		Envelope: spool.Envelope{From: smtp.Path(sender), Received: at, Account: sender, Listener: ":587", Peer: "192.0.2.1", Device: "scanner",
 			Params: smtp.MailParams{Body: smtp.Body8BitMIME, Return: smtp.ReturnHeaders, EnvelopeID: "env", SMTPUTF8: true, Size: 5}}}
 	for _, r := range recipients {
 		m.Recipients = append(m.Recipients, spool.Recipient{Path: smtp.Path(r), Destination: d, State: spool.StateQueued,

@@ -1,4 +1,4 @@
-package listen
+package clienthello
 
 import (
 	"bufio"
@@ -9,9 +9,35 @@ import (
 	"github.com/wellsent/wellsent/internal/evidence"
 )
 
+// Hello is what a TLS client hello offers.
+type Hello struct {
+	Versions []string `json:"versions"`      // newest first
+	Best     uint16   `json:"-"`             // the newest, as on the wire
+	Name     string   `json:"sni,omitempty"` // the server's name it asked for
+}
+
+// SSL3 is the version of SSL 3.0 on the wire, which crypto/tls has no name for.
+const SSL3 = 0x0300
+
+// Newest returns the newest version offered in words: "TLS 1.0", or "nothing that
+// is known".
+func (h *Hello) Newest() string {
+	if len(h.Versions) == 0 {
+		return "nothing that is known"
+	}
+	return h.Versions[0]
+}
+
+// IsSSL2 reports whether b, the first octets of a client, is an SSL 2.0 hello: a
+// length with the high bit set, and the message's type. RFC 6101 appendix E.1.
+func IsSSL2(b []byte) bool { return len(b) > 2 && b[0]&0x80 != 0 && b[2] == messageHello }
+
+// IsHandshake reports whether b begins a TLS handshake record.
+func IsHandshake(b []byte) bool { return len(b) > 0 && b[0] == recordHandshake }
+
 // names are the versions as people know them.
 var names = map[uint16]string{
-	0x0300: "SSL 3.0", tls.VersionTLS10: "TLS 1.0", tls.VersionTLS11: "TLS 1.1", tls.VersionTLS12: "TLS 1.2", tls.VersionTLS13: "TLS 1.3",
+	SSL3: "SSL 3.0", tls.VersionTLS10: "TLS 1.0", tls.VersionTLS11: "TLS 1.1", tls.VersionTLS12: "TLS 1.2", tls.VersionTLS13: "TLS 1.3",
 }
 
 // The numbers of a client hello that are looked at. RFC 8446 §4.1.2, §4.2.1; 6066
@@ -23,10 +49,10 @@ const (
 	extensionVersion = 43
 )
 
-// peekHello reads a TLS client hello from r without taking it, so that what
+// Peek reads a TLS client hello from r without taking it, so that what
 // crypto/tls would only refuse is known: the versions offered. It returns nil when
 // what is there is no hello. Only the first record is looked at.
-func peekHello(r *bufio.Reader) *Hello {
+func Peek(r *bufio.Reader) *Hello {
 	head, err := r.Peek(5)
 	if err != nil || head[0] != recordHandshake || head[1] != 3 {
 		return nil
@@ -36,11 +62,20 @@ func peekHello(r *bufio.Reader) *Hello {
 	if err != nil && len(record) < 5+40 {
 		return nil
 	}
-	return parseHello(record[5:])
+	return Parse(record)
 }
 
-// parseHello reads the hello in a record, as far as it is whole.
-func parseHello(b []byte) *Hello {
+// Parse reads the hello at the begin of b, the octets of a connection, as far as it
+// is whole there. It returns nil when there is none.
+func Parse(b []byte) *Hello {
+	if len(b) < 5 || b[0] != recordHandshake || b[1] != 3 {
+		return nil
+	}
+	return parseMessage(b[5:min(len(b), 5+int(binary.BigEndian.Uint16(b[3:])))])
+}
+
+// parseMessage reads the hello in a record.
+func parseMessage(b []byte) *Hello {
 	c := cursor{b: b}
 	if c.number(1) != messageHello {
 		return nil
@@ -77,7 +112,7 @@ func parseHello(b []byte) *Hello {
 		for v := uint16(tls.VersionTLS10); v <= min(best, tls.VersionTLS12); v++ {
 			found[v] = true
 		}
-		if best == 0x0300 {
+		if best == SSL3 {
 			found[best] = true
 		}
 	}
