@@ -106,6 +106,10 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 		y := j.find("auth.oauth-token-rejected", explain.Likely, x.Seen...)
 		x = y
 	}
+	if x.Cause == "auth.credentials-rejected" && l.Mechanism == "NTLM" {
+		// It was the only one that both sides know, and it wants a Windows account.
+		return j.find("auth.ntlm-failed", explain.Likely, append(x.Seen, "NTLM is the only login that the server offers and we can use: "+strings.Join(j.offered(), ", "))...)
+	}
 	if t := j.f.Token; t != nil && t.Readable {
 		x.Seen = append(x.Seen, tokenWords(t))
 	}
@@ -130,6 +134,14 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 		}
 	}
 	return j.byProvider(x)
+}
+
+// offered returns the mechanisms of the conversation that logs in.
+func (j *judge) offered() []string {
+	if t := j.effective(); t != nil {
+		return t.Auth
+	}
+	return nil
 }
 
 // tokenWords says whose token it is and for what.
