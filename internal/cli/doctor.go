@@ -28,7 +28,7 @@ type doctorFlags struct {
 	from, to                                      string
 	send                                          bool
 	imap, pop                                     string
-	resolver, ca, proxy                           string
+	resolver, ca, proxy, proxyPassword            string
 	controls, selectors, blocklists               []string
 	timeout                                       time.Duration
 	ignoreHistory                                 bool
@@ -53,7 +53,9 @@ Exim), a mail program (Thunderbird, an export of Outlook), an application
 docker-compose.yml). With nothing at all it asks three questions.
 
 A server on the Internet that cannot be reached is compared with two well-known
-mail servers and a public test page; --control names others in their place.
+mail servers and a public test page; --control names others in their place. It
+is also tried through the proxies of the environment (ALL_PROXY, HTTPS_PROXY,
+HTTP_PROXY, but for hosts of NO_PROXY); --proxy none leaves them alone.
 
 The password goes over verified TLS only, and is tried twice at most.
 It exits with 0 when all works, 1 when something was found, 3 when it cannot
@@ -77,7 +79,8 @@ tell.`,
 	g.StringVar(&f.pop, "pop", "", "the same with a POP3 server (`HOST[:PORT]`)")
 	g.StringVar(&f.resolver, "resolver", "", "look every name up at `HOST:PORT`, and nowhere else")
 	g.StringVar(&f.ca, "ca", "", "trust the certificates in `FILE` beside the system's roots")
-	g.StringVar(&f.proxy, "proxy", "", "connect through `URL`: socks5://host:port or http://host:port")
+	g.StringVar(&f.proxy, "proxy", "", "connect through `URL`: socks5://host:port or http://host:port; none: not even through those of the environment")
+	g.StringVar(&f.proxyPassword, "proxy-password-file", "", "read the password of the user in --proxy from `FILE`")
 	g.StringArrayVar(&f.controls, "control", nil, "`HOST:PORT` known to be up, to tell a blocked port from a dead server; may be repeated")
 	g.StringArrayVar(&f.selectors, "selector", nil, "look for the DKIM key of this `NAME`; may be repeated")
 	g.StringArrayVar(&f.blocklists, "blocklist", nil, "look your address and domain up in the block list `ZONE`; may be repeated, and no other is asked")
@@ -146,7 +149,7 @@ func writeHTML(path string, r *doctor.Report) error {
 // doctorQuestion returns the question that the command line asks.
 func (a *app) doctorQuestion(c *cobra.Command, words []string, f *doctorFlags) (*doctor.Question, error) {
 	q := &doctor.Question{
-		User: f.user, Mechanism: strings.ToUpper(f.auth), From: f.from, To: f.to, Send: f.send, Proxy: f.proxy,
+		User: f.user, Mechanism: strings.ToUpper(f.auth), From: f.from, To: f.to, Send: f.send,
 		Selectors: f.selectors, Blocklists: f.blocklists, Hostname: f.helo, Timeout: f.timeout, IgnoreHistory: f.ignoreHistory, Security: doctor.Security(f.security),
 	}
 	if err := checkDoctorFlags(c, words, f, q); err != nil {
@@ -235,10 +238,8 @@ func doctorNetwork(c *cobra.Command, f *doctorFlags, q *doctor.Question) error {
 		}
 		q.Roots = roots
 	}
-	if f.proxy != "" {
-		if err := doctor.CheckProxy(f.proxy); err != nil {
-			return wrongUse(c, "%s", err)
-		}
+	if err := doctorProxy(c, f, q); err != nil {
+		return err
 	}
 	for _, s := range f.controls {
 		e, err := endpoint(s, 0)

@@ -23,7 +23,7 @@ func (a *app) doctorWeb(c *cobra.Command, words []string, f *doctorFlags) error 
 	if len(words) > 0 || f.configOf != "" || f.user != "" || f.passwordFile != "" || f.tokenFile != "" {
 		return wrongUse(c, "--web asks for address, server and login itself")
 	}
-	base := &doctor.Question{Security: doctor.Security(f.security), Proxy: f.proxy, Selectors: f.selectors, Blocklists: f.blocklists, Hostname: f.helo, Timeout: f.timeout, IgnoreHistory: f.ignoreHistory}
+	base := &doctor.Question{Security: doctor.Security(f.security), Selectors: f.selectors, Blocklists: f.blocklists, Hostname: f.helo, Timeout: f.timeout, IgnoreHistory: f.ignoreHistory}
 	if err := checkDoctorFlags(c, words, f, base); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/wellsent/wellsent/internal/auth"
 	"github.com/wellsent/wellsent/internal/device"
+	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -40,6 +42,8 @@ type Listener struct {
 	Address       string         // as configured: ":587", "10.0.0.5:25"
 	Allow         []netip.Prefix // relay and device: who may send without login
 	Senders       []string       // relay and device: what they may send as; empty: anything
+	ProxyProtocol []netip.Prefix // balancers, which send a PROXY header
+	XClient       []netip.Prefix // proxies, which say by XCLIENT who their client is
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH without TLS
 	BareNewlines  bool           // bare CR and LF are normalised instead of refused
@@ -69,11 +73,22 @@ type Route struct {
 	PasswordFile string // absolute path; read at each login, so that it can be changed
 	TLS          route.TLSPolicy
 	From         smtp.Path
-	Pace         route.Pace
-	CA           string // absolute path, PEM; added to the system's roots
-	Match        route.Match
-	Rewrite      route.Rewrite // "": both where there is a From
-	Aliases      []string      // what From's mailbox may send as beside itself
+	Pace         route.Pace // what holds
+	PaceOwn      route.Pace // of it, what the file says
+	PaceHost     string     // the host whose provider's data gave the rest; "" for none
+	CA           string     // absolute path, PEM; added to the system's roots
+
+	Proxy             *proxy.Proxy    // nil: none; without the password of its file
+	ProxyPasswordFile string          // absolute path; read for each connection
+	Source            netip.Addr      // our end of connections; zero: the system's choice
+	Family            route.Family    // "": auto
+	ClientCertificate string          // absolute path, PEM
+	ClientKey         string          // absolute path, PEM
+	OAuth             *oauth.Settings // nil: no tokens
+
+	Match   route.Match
+	Rewrite route.Rewrite // "": both where there is a From
+	Aliases []string      // what From's mailbox may send as beside itself
 }
 
 // Bounces says where notifications go that cannot be returned.

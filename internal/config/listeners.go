@@ -71,6 +71,8 @@ func (r *reader) listener(s *table, prefix string, c *Config) (l Listener, addre
 		}
 	}
 	r.peers(s, prefix, &l, c)
+	l.ProxyProtocol = r.believed(s, prefix, "proxy_protocol")
+	l.XClient = r.believed(s, prefix, "xclient")
 	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
 	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
 	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)
@@ -133,6 +135,26 @@ func (r *reader) networks(items []got, key string) (all []netip.Prefix) {
 		all = append(all, p.Masked())
 	}
 	return all
+}
+
+// believed reads the networks of peers that may say who their client is.
+func (r *reader) believed(s *table, prefix, name string) (networks []netip.Prefix) {
+	items, _ := r.list(s, prefix, name)
+	for _, g := range items {
+		p, err := parsePrefix(g.text)
+		switch {
+		case err != nil:
+			r.wrong(g.at, "listener."+name, "%v", err)
+			continue
+		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
+			r.wrong(g.at, "listener."+name, "%s takes in a good part of the Internet, and everybody there could pass for anybody: name the addresses of your own proxies", g.text)
+			continue
+		case p != p.Masked():
+			r.warn(g.at, "listener."+name, "%s is taken as the network %s", g.text, p.Masked())
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks
 }
 
 func knownKind(k smtp.ListenerKind) bool {

@@ -32,7 +32,7 @@ func (c *Config) RouteTable() (*route.Table, error) {
 		exceptions.Listeners[c.Listeners[i].Address] = c.Listeners[i].Rewrite
 	}
 	for _, r := range c.Routes {
-		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace,
+		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost,
 			Match: r.Match, Rewrite: r.Rewrite, Aliases: r.Aliases, Exceptions: exceptions}
 		if r.PasswordFile != "" {
 			out.Password = passwordFrom(r.PasswordFile)
@@ -43,6 +43,9 @@ func (c *Config) RouteTable() (*route.Table, error) {
 				return nil, fmt.Errorf("route %s: %w", r.Name, err)
 			}
 			out.Roots = roots
+		}
+		if err := r.out(out); err != nil {
+			return nil, err
 		}
 		t.Routes = append(t.Routes, out)
 		for i := range c.Devices {

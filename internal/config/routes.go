@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -36,6 +37,7 @@ func (r *reader) routes(t *table, c *Config) {
 			}
 			break
 		}
+		r.signedOut(s, c, &rt)
 		c.Routes = append(c.Routes, rt)
 	}
 }
@@ -58,21 +60,12 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	viaAt := r.via(s, prefix, &rt)
 	r.security(s, prefix, &rt)
 	r.login(s, prefix, &rt, viaAt)
+	r.tokens(s, prefix, &rt)
+	r.outbound(s, prefix, &rt)
 	rt.From = r.address(s, prefix, "from")
 	r.match(s, prefix, &rt)
 	r.rewriting(s, prefix, &rt)
-	p, _ := r.tableOf(s, prefix, "pace")
-	rt.Pace = route.Pace{
-		Connections:      r.number(p, prefix+".pace", "connections", 0, 1, 10_000),
-		PerMinute:        r.number(p, prefix+".pace", "per_minute", 0, 1, 10_000_000),
-		RecipientsPerDay: r.number(p, prefix+".pace", "recipients_per_day", 0, 1, 1_000_000_000),
-	}
-	r.rest(p, "route.pace")
-	for _, k := range []struct{ key, what string }{{"oauth", "OAuth 2"}, {"token_command", "token_command"}, {"proxy", "sending through a proxy"}} {
-		if e := s.take(k.key); e != nil && !(e.value.kind == kindString && e.value.text == "") {
-			r.later(e.at, "route."+k.key, k.what)
-		}
-	}
+	r.pace(s, prefix, &rt)
 	return rt, name
 }
 
@@ -92,12 +85,11 @@ func (r *reader) via(s *table, prefix string, rt *Route) place {
 	for _, g := range items {
 		v, suggestion, err := parseVia(g.text)
 		switch {
-		case errors.Is(err, errLater):
-			r.later(g.at, "route.via", quote(g.text))
 		case err != nil:
 			r.wrong(g.at, "route.via", "%v", err).Suggestion = suggestion
 		default:
 			rt.Via = append(rt.Via, v)
+			r.viaNeeds(s, v, g.at)
 			if v.Scheme == route.SchemeMX && len(items) > 1 {
 				r.wrong(g.at, "route.via", "\"mx\" stands alone: what an MX refuses no other host is asked for; make a route of its own for the other hosts")
 			}
@@ -109,14 +101,26 @@ func (r *reader) via(s *table, prefix string, rt *Route) place {
 	return at
 }
 
-var errLater = errors.New("not available in this version")
+// viaNeeds looks at what a via asks of its route, and at its host's name.
+func (r *reader) viaNeeds(s *table, v route.Via, at place) {
+	if retired, ok := provider.ByRetired(v.Host); ok && retired.Protocol == "smtp" && retired.Successor != "" {
+		r.warn(at, "route.via", "%s was withdrawn by its provider: write %s instead. Until then mail goes there when the old name fails, over verified TLS only", v.Host, retired.Successor)
+	}
+	if !v.IsAPI() {
+		return
+	}
+	service := map[route.Scheme]string{route.SchemeGraph: "Microsoft Graph", route.SchemeGmail: "the Gmail API"}[v.Scheme]
+	if s.find("oauth") == nil && s.find("token_command") == nil {
+		r.wrong(at, "route.via", "%s takes no password: say how the route comes by an access token, with oauth or token_command", service)
+	}
+	if s.find("user") == nil {
+		r.wrong(at, "route.user", "is missing: say from which mailbox %s is to send", service)
+	}
+}
 
 // parseVia reads a via and, where it cannot be read, suggests what was probably
 // meant.
 func parseVia(s string) (v route.Via, suggestion string, err error) {
-	if s == "graph" || strings.HasPrefix(s, "graph:") {
-		return v, "", errLater
-	}
 	v, err = route.ParseVia(s)
 	if err == nil {
 		if _, notIP := netip.ParseAddr(v.Host); notIP != nil && v.Host != "" {
@@ -129,16 +133,19 @@ func parseVia(s string) (v route.Via, suggestion string, err error) {
 		return v, "", errors.New("a host and a port, and nothing else, belong here: use the keys user and password_file")
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
+	if bare := strings.ToLower(strings.TrimRight(s, ":/")); bare == string(route.SchemeGraph) || bare == string(route.SchemeGmail) {
+		return v, strconv.Quote(bare + "://"), err
+	}
 	if !ok {
 		// The scheme is what most people leave out.
 		scheme, rest = "smtp", s
 		if strings.HasSuffix(s, ":465") {
 			scheme = "smtps"
 		}
-	} else if n := nearest(scheme, []string{"smtp", "smtps"}); n != "" {
+	} else if n := nearest(scheme, []string{"smtp", "smtps", "graph", "gmail"}); n != "" {
 		scheme = n
 	}
-	if v, bad := route.ParseVia(scheme + "://" + rest); bad == nil && checkHost(v.Host) == nil {
+	if v, bad := route.ParseVia(scheme + "://" + rest); bad == nil && (v.IsAPI() && v.Host == "" || checkHost(v.Host) == nil) {
 		suggestion = strconv.Quote(scheme + "://" + rest)
 	}
 	return v, suggestion, err
@@ -176,6 +183,8 @@ func (r *reader) login(s *table, prefix string, rt *Route, viaAt place) {
 		r.wrong(file.at, "route.user", "is missing: say whose password this is")
 	case user.text != "" && len(rt.Via) > 0 && rt.Via[0].Scheme == route.SchemeMX:
 		r.wrong(viaAt, "route.user", "other people's servers know no login: leave out user and password_file, or name a smart host in via")
+	case user.text != "" && file.text == "":
+		// A token is its login; see tokens.
 	case user.text != "" && rt.TLS == route.TLSNone:
 		r.warn(user.at, "route.tls", "the password of %s is sent in clear text: remove tls = \"none\"", user.text)
 	case user.text != "" && rt.TLS == route.TLSOpportunistic:

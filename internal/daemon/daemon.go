@@ -22,6 +22,7 @@ import (
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/gateway"
 	"github.com/wellsent/wellsent/internal/httpapi"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -61,6 +62,7 @@ type Daemon struct {
 	data       string
 	routes     atomic.Pointer[route.Table]
 	store      *pebblespool.Store
+	tokens     *oauth.Sources
 	accounts   *auth.Accounts
 	certs      *certificate.Source
 	dispatcher *dispatch.Dispatcher
@@ -102,7 +104,8 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	routes, err := cfg.RouteTable()
+	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +215,7 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 			return &ListenError{Address: l.Address, Err: err}
 		}
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
-			Kind: l.Kind, Address: l.Address, Allow: l.Allow,
+			Kind: l.Kind, Address: l.Address, Allow: l.Allow, ProxyProtocol: l.ProxyProtocol, XClient: l.XClient,
 			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines, AllowGateway: l.AllowGateway,
 		}})
 	}
@@ -261,7 +264,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := cfg.RouteTable()
+	routes, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -350,6 +353,7 @@ func waitFor(g *errgroup.Group, limit time.Duration) (ended bool, err error) {
 
 // Close closes sockets and store. It may be called more than once.
 func (d *Daemon) Close() error {
+	d.tokens.Close()
 	var errs []error
 	for _, l := range d.listeners {
 		if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

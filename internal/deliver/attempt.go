@@ -3,8 +3,10 @@ package deliver
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
@@ -17,7 +19,13 @@ type attempt struct {
 	left     []int // positions in outcomes of the recipients to be served, in order
 	hosts    []host
 	asked    int             // of hosts
+	known    []failure       // of hosts, of earlier attempts
+	failures []failure       // of hosts
+	few      int             // recipients that one request may have; 0: no bound
+	wait     time.Duration   // how long a host asks to be left alone
+	notices  []string        // what the operator should know although the mail went
 	said     bool            // something was said about the message
+	begun    int             // mail transactions
 	trouble  *evidence.Error // the last failure of a connection, host or route
 	notes    []string        // what else is worth knowing
 }
@@ -35,10 +43,18 @@ func newAttempt(c *conversation, r *Request) *attempt {
 // transact makes one mail transaction with recipients that are left. It reports
 // whether another one may serve those that are left then.
 func (c *conversation) transact(ctx context.Context, a *attempt) bool {
+	if c.api != nil {
+		return c.hand(ctx, a)
+	}
 	batch := a.left
 	if n := c.client.Extensions().MaxRcpt; n > 0 && len(batch) > n {
 		batch = batch[:n]
 	}
+	if a.begun > 0 && a.r.Again != nil && !a.r.Again(len(batch)) {
+		a.holdBack()
+		return false
+	}
+	a.begun++
 	m, release, err := c.prepare(a, batch)
 	if err != nil {
 		a.giveUp(err)
@@ -79,7 +95,7 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 	for i := range batch {
 		served = served || answer.Refused[i] == nil && answer.Err == nil
 	}
-	retry := answer.Err != nil && !answer.Uncertain() && tryNextHost(answer.Err) && a.moreHosts()
+	retry := a.judge(answer)
 	for i, pos := range batch {
 		err := answer.Refused[i]
 		about := err == nil // what became of the message is what became of this recipient
@@ -89,7 +105,7 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 		switch {
 		case !about && served && tooManyRecipients(err):
 			again = append(again, pos) // progress was made, so this ends
-		case err != nil && retry && tryNextHost(err):
+		case err != nil && retry && (about || aboutNextHop(err.Scope)):
 			again = append(again, pos)
 		}
 		o := &a.outcomes[pos]
@@ -99,15 +115,18 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 		if err != nil {
 			o.Reply = err.Reply
 		}
-		o.Relayed = err == nil && !c.client.Extensions().DSN
+		o.Relayed = err == nil && !c.offersDSN()
 	}
-	if answer.Err != nil {
-		switch answer.Err.Scope {
-		case evidence.ScopeConnection, evidence.ScopeHost, evidence.ScopeRoute:
-			a.trouble = answer.Err
-		}
+	switch {
+	case answer.Err != nil && aboutNextHop(answer.Err.Scope):
+		a.trouble = answer.Err
+	case answer.Err == nil || answer.Err.Origin == evidence.OriginRemote:
+		a.notices = c.d.standIns.serves(c, a.failures)
 	}
 	a.left = append(again, a.left[len(batch):]...)
+	if retry {
+		c.leave() // where the connection stands, the host would say the same again
+	}
 	if answer.Err != nil && !retry && len(a.left) > len(again) {
 		// The rest of a message in several transactions meets the same refusal.
 		a.fail(a.left[len(again):], answer.Err)
@@ -115,12 +134,9 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 	}
 }
 
-// moreHosts reports whether there may be another host to ask.
-func (a *attempt) moreHosts() bool { return a.hosts == nil || a.asked < len(a.hosts) }
-
 // hostName returns the server spoken to, with its address.
 func (a *attempt) hostName() string {
-	if addr := a.c.client.Address(); addr != "" {
+	if addr := a.c.speaker().Address(); addr != "" && !a.c.byName() {
 		return a.c.host.name + " [" + addr + "]"
 	}
 	return a.c.host.name
@@ -129,7 +145,13 @@ func (a *attempt) hostName() string {
 // giveUp ends the attempt for the recipients that are left.
 func (a *attempt) giveUp(err *evidence.Error) {
 	if errors.Is(err, errNoHostLeft) && a.trouble != nil {
-		a.left = nil // each has the outcome of the last transaction
+		// Each has the outcome of the last transaction. But a refused login must not be
+		// tried again as soon as an outage would be, whoever was asked after it.
+		if refused := a.refusedLogin(); refused != nil {
+			a.trouble = refused
+			a.fail(a.left, refused)
+		}
+		a.left = nil
 		return
 	}
 	switch err.Scope {
@@ -141,6 +163,22 @@ func (a *attempt) giveUp(err *evidence.Error) {
 		a.said = true // a definite answer about the recipients
 	}
 	a.fail(a.left, err)
+	a.left = nil
+}
+
+// holdBack leaves those that are left for another time. What a host that failed
+// before this one did to them stands.
+func (a *attempt) holdBack() {
+	if a.trouble != nil {
+		a.fail(a.left, a.trouble)
+		a.left = nil
+		return
+	}
+	for _, pos := range a.left {
+		o := &a.outcomes[pos]
+		o.Err = &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeMessage, Err: ErrHeldBack}
+		o.Reply, o.Host, o.Status = smtp.Reply{}, "", Deferred
+	}
 	a.left = nil
 }
 
@@ -158,7 +196,7 @@ func (a *attempt) fail(positions []int, err *evidence.Error) {
 
 // result returns the Result, with every failure named.
 func (a *attempt) result(ctx context.Context) *Result {
-	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble}
+	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble, Transactions: a.begun, RetryAfter: max(a.wait, retryAfter(a.trouble)), Notices: a.notices}
 	well := a.trouble == nil && len(a.notes) == 0
 	for i := range res.Outcomes {
 		o := &res.Outcomes[i]
@@ -169,21 +207,33 @@ func (a *attempt) result(ctx context.Context) *Result {
 			}
 			continue
 		}
+		if errors.Is(o.Err, ErrHeldBack) {
+			continue
+		}
 		well = false
 		o.Finding = a.c.explain(o.Err, &a.r.Message.Recipients[i], a.r.Message)
+		res.RetryAfter = max(res.RetryAfter, retryAfter(o.Err))
 	}
 	if a.trouble != nil {
 		res.Finding = a.c.explain(a.trouble, nil, a.r.Message)
 	}
-	if !well && a.c.client != nil {
+	if speaker := a.c.speaker(); !well && speaker != nil {
 		failure := a.trouble
 		if failure == nil {
 			failure = firstFailure(res.Outcomes)
 		}
-		res.Record = a.c.client.Record(failure)
+		res.Record = speaker.Record(failure)
 		res.Record.Notes = append(res.Record.Notes, a.notes...)
 	}
 	return res
+}
+
+// retryAfter returns when a server wants to be asked again, as far as it said so.
+func retryAfter(err *evidence.Error) time.Duration {
+	if err == nil || err.Origin != evidence.OriginRemote {
+		return 0
+	}
+	return explain.RetryAfter(err.Reply.Text())
 }
 
 func firstFailure(outcomes []Outcome) *evidence.Error {

@@ -16,23 +16,25 @@ type conversation struct {
 	route  *route.Route
 	domain string
 	client *smtpclient.Client // the last one; nil before the first, and perhaps closed
-	host   host               // that client speaks to
+	api    carrier            // the last one, where the host is no SMTP server; nil: none
+	spent  bool               // api has failed, and another host is to be asked
+	host   host               // that client or api speaks to
 }
 
 // Close ends the conversation with QUIT where a connection is open.
 func (c *conversation) Close() error {
-	if c.client == nil {
-		return nil
-	}
-	return c.client.Close()
+	return c.leave()
 }
 
 // Send delivers one message. A host that fails before the final dot is followed
 // by the next one for the recipients that are left.
 func (c *conversation) Send(ctx context.Context, r *Request) *Result {
 	a := newAttempt(c, r)
+	if c.ready() && c.d.standIns.due(c) {
+		c.Close() // the preferred host is asked again
+	}
 	for len(a.left) > 0 {
-		if c.client == nil || !c.client.Alive() {
+		if !c.ready() {
 			if err := c.open(ctx, a); err != nil {
 				a.giveUp(err)
 				break
@@ -45,20 +47,22 @@ func (c *conversation) Send(ctx context.Context, r *Request) *Result {
 	return a.result(ctx)
 }
 
-// open opens a connection to the first host that has not been asked in this
-// attempt and answers. The error is that of the host that got furthest.
+// open opens a connection to the first host that may be asked in this attempt and
+// answers. The error is that of the host that got furthest.
 func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 	if a.hosts == nil {
 		hosts, err := c.candidates(ctx)
 		if err != nil {
 			return err
 		}
-		a.hosts = hosts
+		a.hosts, a.known = c.d.standIns.order(c, hosts)
 	}
 	var failure *evidence.Error
-	for a.asked < len(a.hosts) {
-		h := a.hosts[a.asked]
-		a.asked++
+	for {
+		h, ok := a.next()
+		if !ok {
+			break
+		}
 		err := c.openHost(ctx, h)
 		if err == nil {
 			return nil
@@ -66,7 +70,8 @@ func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 		if failure == nil || tells(err) > tells(failure) {
 			failure = err
 		}
-		if ctx.Err() != nil || !tryNextHost(err) {
+		a.failed(err, h)
+		if ctx.Err() != nil {
 			return err
 		}
 	}
@@ -93,15 +98,27 @@ func (c *conversation) candidates(ctx context.Context) ([]host, *evidence.Error)
 
 // openHost opens a connection to one host.
 func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
+	c.leave()
+	if h.isAPI() {
+		c.api, c.host = c.openAPI(h), h
+		return nil
+	}
 	found, err := c.addresses(ctx, h)
 	if err != nil {
 		c.client = nil
 		return err
 	}
+	if err := c.certificateFault(h); err != nil {
+		c.client = nil
+		return err
+	}
 	o := smtpclient.Options{
 		Hostname: c.d.o.Hostname, Host: h.name, Port: h.port, Addresses: found,
-		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.d.o.TLSConfig, Roots: c.route.Roots,
-		Dial: c.d.o.Dial, Timeouts: c.d.o.Timeouts,
+		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
+		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
+	}
+	if h.login == loginToken+"-smtp" {
+		return c.openByToken(ctx, h, o)
 	}
 	if h.smart && c.route.User != "" {
 		o.User, o.PlaintextAuth = c.route.User, c.route.TLS == route.TLSNone
@@ -111,10 +128,18 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 			return &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageClient, Scope: evidence.ScopeRoute, Host: h.name, Err: perr}
 		}
 	}
+	return c.openWith(ctx, h, o)
+}
+
+// openWith opens a connection as o says.
+func (c *conversation) openWith(ctx context.Context, h host, o smtpclient.Options) *evidence.Error {
 	c.client, c.host = smtpclient.New(o), h
 	if err := c.client.Open(ctx); err != nil {
 		if h.smart && c.route.TLS == route.TLSVerified && verification(err) {
 			err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
+		}
+		if proxyLogin(err) {
+			err.Scope = evidence.ScopeRoute // the same
 		}
 		return err
 	}

@@ -2,7 +2,9 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"io"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
@@ -26,7 +28,17 @@ const (
 type Request struct {
 	Message *spool.Message                // with just the recipients to be served
 	Body    func() (io.ReadCloser, error) // opens the body; may be called more than once, closed by the callee
+
+	// Again is asked before each mail transaction but the first, of which there may
+	// be more where the server takes few recipients at once or where another host is
+	// asked: whether one more, to so many recipients, is allowed. Where it is not,
+	// these recipients' outcomes have [ErrHeldBack]. nil: it always is.
+	Again func(recipients int) bool
 }
+
+// ErrHeldBack is a recipient that was not tried because Request.Again said no. It
+// wraps no attempt: the recipient is due as it was.
+var ErrHeldBack = errors.New("not tried: the pace allows no other transaction now")
 
 // Outcome is what became of one recipient.
 type Outcome struct {
@@ -45,11 +57,20 @@ type Result struct {
 	// Attempted is false when nothing was said about the message: the connection
 	// could not be had, or a reused one turned out closed and no new one was tried.
 	Attempted bool
+	// Transactions is how many mail transactions were begun, those among them of
+	// which nothing came. 0 where none was reached.
+	Transactions int
+	// RetryAfter is when the other side wants to be asked again at the soonest, as it
+	// said itself in words or in HTTP's Retry-After. 0: it did not say.
+	RetryAfter time.Duration
 	// Trouble is a failure of the connection, host or route, as opposed to one of
 	// the message; nil when the conversation went well. Cause is set.
 	Trouble *evidence.Error
 	// Finding explains Trouble.
 	Finding explain.Finding
+	// Notices are what the operator should know although the mail went: a stand-in
+	// that has taken it, a name that was withdrawn. Each is a sentence.
+	Notices []string
 	// Record is the conversation as seen; nil when all went well.
 	Record *evidence.Record
 }

@@ -34,7 +34,8 @@ type Options struct {
 
 // Deliverer opens conversations. It is used by many goroutines at once.
 type Deliverer struct {
-	o Options
+	o        Options // immutable
+	standIns standIns
 }
 
 // New returns a Deliverer. It opens nothing yet.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/deliver/gmail"
+	"github.com/wellsent/wellsent/internal/deliver/graph"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
@@ -28,17 +30,79 @@ type host struct {
 	port     int
 	implicit bool // TLS at once
 	smart    bool // a smart host: ours by configuration
+	scheme   route.Scheme
+	login    login
+	maxBytes int64  // of a message; 0: it says so itself
+	rank     int    // among the route's, from 0: the preferred one
+	written  string // as the configuration has it, or would have it
+	succeeds string // the withdrawn name in whose place this one is
+	after    string // the host that must have failed before this one is asked; "": none
 }
 
-// smartHosts returns the hosts of a route's vias in order.
+// isAPI reports a host that takes mail over HTTPS.
+func (h host) isAPI() bool { return h.scheme == route.SchemeGraph || h.scheme == route.SchemeGmail }
+
+// login is what a host is shown to let us in. Two hosts with the same one would
+// answer it the same way.
+type login string
+
+// The logins.
+const (
+	loginNone     login = ""
+	loginPassword login = "password"
+	loginToken    login = "token" // with the scheme after a dash: each has its own audience
+)
+
+// loginOf returns what r shows to hosts of a scheme.
+func loginOf(r *route.Route, s route.Scheme) login {
+	switch {
+	case s == route.SchemeGraph, s == route.SchemeGmail:
+		return loginToken + "-" + login(s)
+	case r.Token != nil && r.Password == nil:
+		return loginToken + "-smtp"
+	case r.User != "":
+		return loginPassword
+	}
+	return loginNone
+}
+
+// smartHosts returns the hosts of a route's vias in order, each withdrawn name
+// followed by its successor.
 func smartHosts(r *route.Route) []host {
 	var hosts []host
+	add := func(h host) {
+		h.smart, h.rank, h.login = true, len(hosts), loginOf(r, h.scheme)
+		hosts = append(hosts, h)
+	}
 	for _, v := range r.Via {
-		if v.Scheme == route.SchemeSMTP || v.Scheme == route.SchemeSMTPS {
-			hosts = append(hosts, host{name: v.Host, lookUp: v.Host, port: v.Port, implicit: v.Scheme == route.SchemeSMTPS, smart: true})
+		h := host{name: v.Host, lookUp: v.Host, port: v.Port, scheme: v.Scheme, written: v.String()}
+		switch v.Scheme {
+		case route.SchemeSMTP, route.SchemeSMTPS:
+			h.implicit = v.Scheme == route.SchemeSMTPS
+			add(h)
+			if s, ok := successor(v, policy(r)); ok {
+				add(host{name: s.Host, lookUp: s.Host, port: s.Port, scheme: s.Scheme, implicit: s.Scheme == route.SchemeSMTPS, succeeds: v.Host, after: v.Host, written: s.String()})
+			}
+		case route.SchemeGraph:
+			h.maxBytes = graph.MaxSize
+			add(h.orAt(graph.Host, graph.Port))
+		case route.SchemeGmail:
+			h.maxBytes = gmail.MaxSize
+			add(h.orAt(gmail.Host, gmail.Port))
 		}
 	}
 	return hosts
+}
+
+// orAt returns h with the usual host and port where the via names none.
+func (h host) orAt(name string, port int) host {
+	if h.name == "" {
+		h.name, h.lookUp = name, name
+	}
+	if h.port == 0 {
+		h.port = port
+	}
+	return h
 }
 
 // exchangers returns the hosts of a domain: its mail exchangers by preference, or
@@ -143,12 +207,18 @@ var errOwn = errors.New("the host is this server itself")
 
 // addresses returns the addresses of a host that are not our own.
 func (c *conversation) addresses(ctx context.Context, h host) ([]netip.Addr, *evidence.Error) {
+	if c.byName() {
+		return nil, nil // the proxy looks it up
+	}
 	found, err := c.d.o.Resolver.Addresses(ctx, h.lookUp)
 	if err != nil {
 		return nil, &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: err}
 	}
+	if len(found) > 0 && len(c.route.Addresses(found)) == 0 {
+		return nil, noneOfFamily(c.route, h, found)
+	}
 	var others []netip.Addr
-	for _, a := range found {
+	for _, a := range c.route.Addresses(found) {
 		if !c.d.isOwn(a, h.port) && len(others) < maxAddresses {
 			others = append(others, a)
 		}

@@ -15,9 +15,14 @@ func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool
 	f.User = c.route.User
 	if f.Host == "" && !f.FromServer {
 		f.Host = c.route.Via[0].Host
+		if f.Host == "" {
+			f.Host = c.host.name // the usual host of an interface
+		}
 	}
 	if f.Host == c.host.name {
 		f.Port = c.host.port
+	} else if ofToken(err) {
+		f.Port = 443 // of the identity provider, which is who was asked
 	} else if !f.FromServer {
 		f.Port = c.route.Via[0].Port
 	}

@@ -6,24 +6,9 @@ import (
 	"errors"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 )
-
-// tryNextHost reports whether another host of the same destination may be asked
-// after err, which came before the final dot.
-func tryNextHost(err *evidence.Error) bool {
-	switch {
-	case errors.Is(err, smtpclient.ErrGivenUp):
-		return false // by ourselves
-	case err.Stage == evidence.StageClient:
-		return false // our own settings
-	case err.Stage == evidence.StageAuth && err.Origin == evidence.OriginRemote && err.Reply.Permanent():
-		return false // the same credentials would count as another wrong login there
-	case err.Scope == evidence.ScopeConnection, err.Scope == evidence.ScopeHost, err.Scope == evidence.ScopeRoute:
-		return true // nothing was said about the message. RFC 5321 §5.1
-	}
-	return false // a definite answer, or one about the message
-}
 
 // tells ranks the failures of several hosts by how much they tell the one who
 // must act: what our own settings cause comes first, then how far it got.
@@ -54,6 +39,12 @@ func verification(err *evidence.Error) bool {
 	var name x509.HostnameError
 	var issuer x509.UnknownAuthorityError
 	return errors.As(err, &chain) || errors.As(err, &invalid) || errors.As(err, &name) || errors.As(err, &issuer)
+}
+
+// proxyLogin reports that the route's proxy does not take our login.
+func proxyLogin(err *evidence.Error) bool {
+	var through *proxy.Error
+	return errors.As(err.Err, &through) && through.Kind == proxy.Login
 }
 
 // statusOf returns what a failure makes of the recipients it is about.

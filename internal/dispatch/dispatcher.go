@@ -65,7 +65,9 @@ type Dispatcher struct {
 	running sync.WaitGroup       // workers
 	waiting map[*waiter]struct{} // calls of Flush
 	alarm   chan struct{}        // capacity 1: the timetable has an earlier time
-	plan    map[*lane]time.Time  // when the timetable looks at a lane
+	plan    plan                 // when the timetable looks at which lane
+
+	accounts map[string]*account // by key; of lanes whose pace is bounded
 }
 
 // New returns a Dispatcher. It reads the lanes' records at the start of Run.
@@ -80,7 +82,7 @@ func New(o Options) *Dispatcher {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Dispatcher{o: o, log: o.Log, lanes: map[spool.Destination]*lane{}, waiting: map[*waiter]struct{}{},
-		alarm: make(chan struct{}, 1), plan: map[*lane]time.Time{}}
+		alarm: make(chan struct{}, 1), accounts: map[string]*account{}}
 }
 
 // Run delivers until ctx ends, and returns when its workers have: they finish the
@@ -123,6 +125,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.mu.Unlock()
 	loops.Wait()
 	d.running.Wait()
+	if err == nil {
+		d.saveAccounts(ctx)
+	}
 	return err
 }
 
@@ -135,6 +140,9 @@ func (d *Dispatcher) restoreLanes(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for name, record := range records {
+		if d.restoreAccountLocked(name, record) {
+			continue
+		}
 		l := newLane(spool.Destination(name))
 		if err := l.restore(record); err != nil {
 			d.log.Error("lane record passed over", "error", err)
@@ -197,14 +205,16 @@ func (d *Dispatcher) signal(l *lane) {
 
 // grow starts one more worker of l, if l and the whole allow it.
 func (d *Dispatcher) grow(l *lane) {
+	r, _ := d.o.Routes().ByLane(string(l.name))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ctx == nil || d.ctx.Err() != nil {
 		return
 	}
+	l = d.presentLocked(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.workers >= l.allowedLocked() {
+	if l.workers >= l.allowedLocked(time.Now(), r) {
 		return
 	}
 	if l.workers > 0 && !l.health.Next.IsZero() {
@@ -218,10 +228,14 @@ func (d *Dispatcher) grow(l *lane) {
 		}
 		return
 	}
+	a := d.accountLocked(r, l)
+	if !a.connectLocked(r, l) {
+		return
+	}
 	l.workers++
 	d.workers++
 	ctx := d.ctx
-	d.running.Go(func() { d.serve(ctx, l) })
+	d.running.Go(func() { d.serve(ctx, l, a) })
 }
 
 // isCrowded reports whether a lane waits for the worker of another to end.
@@ -242,19 +256,16 @@ func (d *Dispatcher) uncrowd() {
 	l := d.crowd[0]
 	d.crowd[0] = nil
 	d.crowd = d.crowd[1:]
+	d.mu.Unlock()
+	d.turn(l)
+}
+
+// turn lets a lane that has waited in a crowd have its worker.
+func (d *Dispatcher) turn(l *lane) {
 	l.mu.Lock()
 	l.crowded = false
 	l.mu.Unlock()
-	d.mu.Unlock()
 	d.signal(l)
-}
-
-// allowedLocked returns how many workers the lane may have.
-func (l *lane) allowedLocked() int {
-	if l.health.State != laneOpen {
-		return 1
-	}
-	return max(1, int(l.concurrency))
 }
 
 // look starts a worker of l when something is due now, or plans for when it is.
@@ -270,57 +281,11 @@ func (d *Dispatcher) look(l *lane) {
 	d.signal(l)
 }
 
-// planAt has the timetable look at l at the given instant, or earlier.
-func (d *Dispatcher) planAt(l *lane, at time.Time) {
-	d.mu.Lock()
-	if old, ok := d.plan[l]; ok && !at.Before(old) {
-		d.mu.Unlock()
-		return
-	}
-	d.plan[l] = at
-	d.mu.Unlock()
-	select {
-	case d.alarm <- struct{}{}:
-	default:
-	}
-}
-
-// timetable looks at lanes when it is time for them.
-func (d *Dispatcher) timetable(ctx context.Context) {
-	for {
-		now := time.Now()
-		var ready []*lane
-		next := now.Add(time.Hour)
-		d.mu.Lock()
-		for l, at := range d.plan {
-			if !at.After(now) {
-				ready = append(ready, l)
-				delete(d.plan, l)
-			} else if at.Before(next) {
-				next = at
-			}
-		}
-		d.mu.Unlock()
-		for _, l := range ready {
-			d.look(l)
-		}
-		t := time.NewTimer(time.Until(next))
-		select {
-		case <-t.C:
-		case <-d.alarm:
-			t.Stop()
-		case <-ctx.Done():
-			t.Stop()
-			return
-		}
-	}
-}
-
 // saveLane makes l's record durable.
 func (d *Dispatcher) saveLane(ctx context.Context, l *lane) {
 	l.mu.Lock()
 	record, err := json.Marshal(&l.health)
-	if l.health.State == laneOpen && len(l.health.Pauses) == 0 && l.health.Sent == 0 {
+	if l.healthIsPlainLocked() {
 		record = nil
 	}
 	l.mu.Unlock()

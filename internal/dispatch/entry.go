@@ -27,7 +27,8 @@ type Entry struct {
 	Attempts    int            `json:"attempts"`
 	Lane        string         `json:"lane"`
 	LanePaused  bool           `json:"lane_paused"`
-	Size        int64          `json:"size"` // octets
+	Waits       string         `json:"waits"` // for what pace: "the provider's limit (30 messages a minute)"; "" for none
+	Size        int64          `json:"size"`  // octets
 	Received    time.Time      `json:"received"`
 	Expires     *time.Time     `json:"expires"` // nil: never
 	Actor       cause.Actor    `json:"actor"`
@@ -81,9 +82,11 @@ type LaneStatus struct {
 	Reply     string      `json:"reply"`
 	Since     *time.Time  `json:"since"`      // of the state; nil when open
 	NextProbe *time.Time  `json:"next_probe"` // nil when nothing keeps it
+	Waits     string      `json:"waits"`      // for what pace, until NextProbe; "" for none
 	Workers   int         `json:"workers"`
 	Queued    int         `json:"queued"` // recipients
 	Actor     cause.Actor `json:"actor"`
 	Why       string      `json:"why"`
 	Do        []string    `json:"do"`
+	Notices   []string    `json:"notices"` // what should be known although mail goes: a stand-in serves, a name was withdrawn
 }

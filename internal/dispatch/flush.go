@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/spool"
 )
@@ -91,6 +92,10 @@ func (d *Dispatcher) stopped(name spool.Destination) {
 		w.tried(nil, name)
 	}
 }
+
+// flushPatience is the longest wait for a pace that a Flush waits for: a bound a
+// minute passes, one an hour or a day does not.
+const flushPatience = 2 * time.Minute
 
 // Flush makes every queued recipient due now, and returns when each has been
 // tried once or its lane has turned out not to go. Without Run it delivers by

@@ -34,16 +34,15 @@ type health struct {
 	Version  int              `json:"version"`
 	State    string           `json:"state"`
 	Since    time.Time        `json:"since"`
-	Next     time.Time        `json:"next"`             // the next probe; zero when open
-	Failures int              `json:"failures"`         // probes that failed in a row
-	Gap      time.Duration    `json:"gap,omitempty"`    // between messages while slow
-	Proven   string           `json:"proven,omitempty"` // the settings by which something was last delivered; see settings
+	Next     time.Time        `json:"next"`              // the next probe; zero when open
+	Failures int              `json:"failures"`          // probes that failed in a row, in this state
+	Refused  int              `json:"refused,omitempty"` // probes that paused the lane since it was last open, whatever came between
+	Gap      time.Duration    `json:"gap,omitempty"`     // between messages while slow
+	Proven   string           `json:"proven,omitempty"`  // the settings by which something was last delivered; see settings
 	Finding  *explain.Finding `json:"finding,omitempty"`
 	Reply    string           `json:"reply,omitempty"`
 	Detail   string           `json:"detail,omitempty"`
 	Pauses   []pause          `json:"pauses,omitempty"` // oldest first
-	Day      time.Time        `json:"day"`              // begin of the 24 hours that Sent counts
-	Sent     int              `json:"sent"`             // recipients since Day
 }
 
 // lane is all mail for one destination.
@@ -54,26 +53,20 @@ type lane struct {
 	mu          sync.Mutex // guards the fields below
 	health      health
 	workers     int
-	crowded     bool    // it is in the dispatcher's crowd
-	idle        int     // of these, waiting for work
-	concurrency float64 // conversations allowed now
-	tokens      float64 // messages that the pace allows now
-	filled      time.Time
-	full        *paceReached // the last time that the pace let nothing go; nil: never
-}
+	crowded     bool      // it is in the dispatcher's crowd
+	idle        int       // of these, waiting for work
+	concurrency float64   // conversations allowed now
+	gapEnds     time.Time // of the gap after the last message, while slow. Apart from health.Next, before which what fails is no news
+	ceiling     int       // conversations that the other side was seen to allow; 0: no such
+	notices     []string  // what the operator should know although it works; as of the last message that went well
+	ceilingAt   time.Time
+	toldOf      string // the bound of the pace that the log was last told of
+	toldAt      time.Time
+	gone        bool // it is not in the dispatcher's map any more; guarded by the dispatcher's mu
 
-// paceReached is why and until when a route's own pace lets nothing go.
-type paceReached struct {
-	until time.Time
-	why   explain.Finding
-}
-
-// ownPace explains a pace that the operator set, or that is known of the provider.
-func ownPace(id cause.ID, bound string, until time.Time) *paceReached {
-	return &paceReached{until: until, why: explain.Finding{Cause: id, Confidence: explain.Certain, Actor: cause.ActorSenderAdmin, Retry: cause.RetryLater,
-		Title: "The route's own pace is reached: " + bound,
-		Why:   "The route may be given no more than this. Nothing was refused: what waits goes out as the pace allows.",
-		Do:    []string{"Nothing: it goes on by itself.", "If the provider allows more, set the route's pace = { … } higher."}}}
+	// The timetable's, guarded by the dispatcher's mu.
+	planned  time.Time // when it looks at the lane
+	planSpot int       // in the plan, from 1; 0: not planned
 }
 
 func newLane(name spool.Destination) *lane {
@@ -93,9 +86,16 @@ func (l *lane) restore(record []byte) error {
 	return nil
 }
 
+// healthIsPlainLocked reports that the lane's record would say nothing.
+func (l *lane) healthIsPlainLocked() bool {
+	return l.health.State == laneOpen && len(l.health.Pauses) == 0 && l.health.Proven == ""
+}
+
 // bound returns how many conversations r allows.
 func bound(r *route.Route) float64 {
 	switch {
+	case r == nil:
+		return 1 // there is nowhere to go
 	case r.Pace.Connections > 0:
 		return float64(r.Pace.Connections)
 	case r.IsMX():
@@ -104,12 +104,22 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
-// settings names the hosts and the login of r. What a lane has learned by one set
+// settings names the hosts, the login and the way to them of r. What a lane has learned by one set
 // of them says nothing about another.
 func settings(r *route.Route) string {
 	s := r.User
 	for _, v := range r.Via {
 		s += " " + v.String()
+	}
+	// A server may know us by where we come from, or by our certificate.
+	if r.Proxy != nil {
+		s += " proxy " + r.Proxy.String()
+	}
+	if r.Source.IsValid() {
+		s += " source " + r.Source.String()
+	}
+	if r.Certificate != nil {
+		s += " certificate " + r.Certificate.File
 	}
 	return s
 }
@@ -120,8 +130,9 @@ type admission struct {
 	until time.Time // when to ask again, if not ok; zero: when something ends
 }
 
-// admitLocked decides whether a conversation may take a message now.
-func (l *lane) admitLocked(now time.Time, r *route.Route) admission {
+// admitLocked decides whether a conversation may take a message now, as far as the
+// lane's health goes. The pace has its own say.
+func (l *lane) admitLocked(now time.Time) admission {
 	h := &l.health
 	if h.State == laneDown || h.State == lanePaused {
 		switch {
@@ -132,45 +143,29 @@ func (l *lane) admitLocked(now time.Time, r *route.Route) admission {
 		}
 		return admission{ok: true}
 	}
-	if h.State == laneSlow && now.Before(h.Next) {
-		return admission{until: h.Next}
-	}
-	if n := r.Pace.RecipientsPerDay; n > 0 {
-		if now.Sub(h.Day) >= 24*time.Hour {
-			h.Day, h.Sent = now, 0
-		}
-		if h.Sent >= n {
-			until := h.Day.Add(24 * time.Hour)
-			l.full = ownPace("limit.quota", fmt.Sprintf("%d recipients a day", n), until)
-			return admission{until: until}
-		}
-	}
-	if n := r.Pace.PerMinute; n > 0 {
-		per := time.Minute / time.Duration(n)
-		if l.filled.IsZero() {
-			l.tokens, l.filled = float64(min(n, 5)), now // a short burst at first
-		}
-		l.tokens = min(float64(min(n, 5)), l.tokens+float64(now.Sub(l.filled))/float64(per))
-		l.filled = now
-		if l.tokens < 1 {
-			until := now.Add(time.Duration((1 - l.tokens) * float64(per)))
-			l.full = ownPace("limit.rate", fmt.Sprintf("%d messages a minute", n), until)
-			return admission{until: until}
-		}
+	if next := later(h.Next, l.gapEnds); h.State == laneSlow && now.Before(next) {
+		return admission{until: next}
 	}
 	return admission{ok: true}
 }
 
-// spendLocked counts a message that is being tried.
-func (l *lane) spendLocked(now time.Time, r *route.Route, recipients int) {
-	if r.Pace.PerMinute > 0 {
-		l.tokens--
+// allowedLocked returns how many workers the lane may have.
+func (l *lane) allowedLocked(now time.Time, r *route.Route) int {
+	if l.health.State != laneOpen {
+		return 1
 	}
+	n := min(int(l.concurrency), int(bound(r)))
+	if l.ceiling > 0 {
+		// Whoever else uses the account may have gone: one more is tried now and then.
+		n = min(n, l.ceiling+int(now.Sub(l.ceilingAt)/ceilingRise))
+	}
+	return max(1, n)
+}
+
+// spendLocked notes that a message is being tried.
+func (l *lane) spendLocked(now time.Time) {
 	if l.health.State == laneSlow {
-		l.health.Next = now.Add(l.health.Gap)
-	}
-	if r.Pace.RecipientsPerDay > 0 {
-		l.health.Sent += recipients
+		l.gapEnds = now.Add(l.health.Gap)
 	}
 }
 
@@ -205,7 +200,7 @@ func (l *lane) wentWellLocked(now time.Time, r *route.Route, delivered bool) (ch
 func (l *lane) openLocked(now time.Time) {
 	h := &l.health
 	endPause(h.Pauses, now)
-	h.State, h.Since, h.Next, h.Failures, h.Gap, h.Finding, h.Reply, h.Detail = laneOpen, now, time.Time{}, 0, 0, nil, "", ""
+	h.State, h.Since, h.Next, h.Failures, h.Refused, h.Gap, h.Finding, h.Reply, h.Detail = laneOpen, now, time.Time{}, 0, 0, 0, nil, "", ""
 }
 
 // troubleLocked notes a failure that concerns the whole lane. It reports false
@@ -222,7 +217,13 @@ func (l *lane) troubleLocked(now time.Time, state string, t *trouble) bool {
 		}
 		h.State, h.Since, h.Failures, h.Gap = state, now, 0, 0
 	}
-	if state == laneSlow {
+	switch {
+	case state == lanePaused:
+		h.Refused++
+	case state == laneSlow && t.finding.Cause == "limit.connections":
+		// Not too fast, but too many at once: one fewer than there were.
+		l.ceiling, l.ceilingAt = max(1, l.workers-1), now
+	case state == laneSlow:
 		h.Gap = min(longGap, max(firstGap, 2*h.Gap))
 	}
 	l.concurrency = max(1, l.concurrency/2)
@@ -231,15 +232,29 @@ func (l *lane) troubleLocked(now time.Time, state string, t *trouble) bool {
 	return true
 }
 
-// waitLocked returns how long a lane in trouble waits; random is in [0, 1).
-func (l *lane) waitLocked(retry []time.Duration, random float64) time.Duration {
+// waitLocked returns how long a lane in trouble waits; random is in [0, 1). asked
+// is how long the other side wants to be left alone, 0 when it did not say.
+func (l *lane) waitLocked(retry []time.Duration, asked time.Duration, random float64) time.Duration {
+	var id cause.ID
+	if f := l.health.Finding; f != nil {
+		id = f.Cause
+	}
 	switch n := l.health.Failures; l.health.State {
 	case lanePaused:
-		return after(pauses, n) // on the minute: a login more would cost its budget
+		return max(asked, after(pauses, l.health.Refused)) // on the minute: a login more would cost its budget
 	case laneSlow:
-		return spread(after(rests, n), random)
+		table := rests
+		switch {
+		case asked > 0:
+			return asked + spread(time.Second, random)
+		case id == "limit.connections":
+			table = waitsForConnection
+		case id == "limit.quota":
+			table = waitsForQuota
+		}
+		return spread(after(table, n), random)
 	default:
-		return min(maxProbe, spread(after(retry, n), random))
+		return max(asked, min(maxProbe, spread(after(retry, n), random)))
 	}
 }
 
@@ -262,15 +277,17 @@ func (l *lane) troubleForLocked() (*spool.Attempt, explain.Finding) {
 	return a.Cut(), *h.Finding
 }
 
-// status returns the lane as an operator sees it.
-func (l *lane) status(queued int) LaneStatus {
+// status returns the lane as an operator sees it. wait is what its pace waits for;
+// nil when nothing.
+func (l *lane) status(queued int, wait *paceWait) LaneStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
-	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}}
-	if p := l.full; h.State == laneOpen && p != nil && time.Now().Before(p.until) {
-		f := &p.why
-		s.NextProbe, s.Cause, s.Title, s.Actor, s.Why, s.Do = &p.until, f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)
+	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}, Notices: append([]string{}, l.notices...)}
+	if wait != nil && (h.State == laneOpen || h.State == laneSlow && wait.until.After(h.Next)) {
+		f := wait.finding()
+		s.NextProbe, s.Waits, s.Cause, s.Title, s.Actor, s.Why, s.Do = &wait.until, wait.words(), f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)
+		return s
 	}
 	if h.State != laneOpen {
 		s.Since, s.NextProbe = pointer(h.Since), pointer(h.Next)

@@ -13,15 +13,20 @@ const (
 	overdueBatch = 100         // messages at once
 )
 
-// overdue warns of delays and gives up what has expired.
+// overdue warns of delays, gives up what has expired, and sweeps.
 func (d *Dispatcher) overdue(ctx context.Context) {
 	t := time.NewTicker(overdueEvery)
 	defer t.Stop()
+	swept := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+		}
+		if time.Since(swept) >= sweepEvery {
+			d.sweep(ctx)
+			swept = time.Now()
 		}
 		for ctx.Err() == nil {
 			late, err := d.o.Store.ClaimOverdue(ctx, time.Now(), overdueBatch)
@@ -74,6 +79,9 @@ func (d *Dispatcher) late(m *spool.Message, now time.Time) *settlement {
 			v.attempt, v.finding = l.troubleForLocked()
 		}
 		l.mu.Unlock()
+		if wait := d.paceWaitOf(l); x.Last == nil && v.attempt == nil && wait != nil {
+			v.finding = wait.finding()
+		}
 		if !x.ExpireAt.IsZero() && !x.ExpireAt.After(now) {
 			expiry := effectiveExpiry(life{received: m.Envelope.Received, expireAt: x.ExpireAt, most: d.o.ExpireAfter, pauses: pauses}, now)
 			if expiry.After(now) {

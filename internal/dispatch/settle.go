@@ -20,10 +20,12 @@ type settlement struct {
 	outcomes []spool.Outcome
 	verdicts []verdict // one for each outcome
 	took     time.Duration
-	trouble  *trouble // what concerns the whole lane; nil: nothing
-	action   Action   // for the lane: ActDown, ActPause, ActThrottle; "" for none
-	well     bool     // the conversation worked
-	proof    bool     // it delivered something
+	trouble  *trouble      // what concerns the whole lane; nil: nothing
+	action   Action        // for the lane: ActDown, ActPause, ActThrottle; "" for none
+	well     bool          // the conversation worked
+	proof    bool          // it delivered something
+	notices  []string      // what the operator should know although it works
+	asked    time.Duration // how long the other side wants to be left alone; 0: it did not say
 }
 
 // verdict is why a recipient's state changes.
@@ -39,7 +41,7 @@ type verdict struct {
 // judge decides what an attempt leads to. It has no effects.
 func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *deliver.Result, began time.Time) *settlement {
 	now := time.Now()
-	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted}
+	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted, asked: result.RetryAfter, notices: result.Notices}
 	l.mu.Lock()
 	proven := l.health.Proven == settings(r)
 	l.mu.Unlock()
@@ -72,7 +74,7 @@ func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *de
 // factsOf returns what decides an outcome's action.
 func factsOf(o *deliver.Outcome, r *route.Route) facts {
 	scheme := r.Via[0].Scheme
-	f := facts{status: o.Status, smartHost: scheme == route.SchemeSMTP || scheme == route.SchemeSMTPS, code: o.Reply.Code}
+	f := facts{status: o.Status, smartHost: scheme != route.SchemeMX && scheme != route.SchemeSandbox, code: o.Reply.Code}
 	if o.Err != nil {
 		f.stage, f.origin, f.scope, f.cause = o.Err.Stage, o.Err.Origin, o.Err.Scope, o.Err.Cause
 		if f.code == 0 {
@@ -222,17 +224,17 @@ func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *
 	case ok:
 		goOn = false
 		if changed = l.troubleLocked(now, state, s.trouble); changed {
-			l.health.Next = now.Add(l.waitLocked(d.o.Retry, rand.Float64()))
+			l.health.Next = now.Add(l.waitLocked(d.o.Retry, s.asked, rand.Float64()))
 		}
 	case s.well:
+		l.notices = s.notices
 		changed = l.wentWellLocked(now, r, s.proof)
 		goOn = l.health.State == laneOpen
 	}
 	tell := changed && (before != l.health.State || !goOn && l.health.State != laneSlow)
-	save := changed || r.Pace.RecipientsPerDay > 0 && l.health.Sent%saveSentEvery < len(s.outcomes)
 	next := l.health.Next
 	l.mu.Unlock()
-	if save {
+	if changed {
 		d.saveLane(ctx, l)
 	}
 	if tell {
@@ -248,7 +250,7 @@ func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *
 
 // tellLane writes the line of a lane's new state.
 func (d *Dispatcher) tellLane(l *lane) {
-	st := l.status(0)
+	st := d.status(l, 0)
 	args := []any{"lane", st.Name, "cause", string(st.Cause), "reply", st.Reply}
 	if st.NextProbe != nil {
 		args = append(args, "next", st.NextProbe.Format(time.RFC3339))
@@ -267,6 +269,24 @@ func (d *Dispatcher) tellLane(l *lane) {
 	}
 	if d.o.Hooks.Lane != nil {
 		d.o.Hooks.Lane(st)
+	}
+}
+
+// tellWaitEvery is how often a lane's wait for the same bound is told of again: at
+// a bound a minute it waits every minute.
+const tellWaitEvery = time.Hour
+
+// tellWait writes the line of a lane that waits for its pace.
+func (d *Dispatcher) tellWait(l *lane, now time.Time, wait *paceWait) {
+	bound := wait.words()
+	l.mu.Lock()
+	tell := l.toldOf != bound || now.Sub(l.toldAt) >= tellWaitEvery
+	if tell {
+		l.toldOf, l.toldAt = bound, now
+	}
+	l.mu.Unlock()
+	if tell {
+		d.log.Info("lane waits for "+bound, "lane", string(l.name), "next", wait.until.Format(time.RFC3339))
 	}
 }
 

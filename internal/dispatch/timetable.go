@@ -34,6 +34,29 @@ var rests = []time.Duration{
 	30 * time.Minute, // and so on
 }
 
+// waitsForConnection is how long a lane rests that had too many connections: until
+// the other side has noticed that one was closed.
+var waitsForConnection = []time.Duration{
+	15 * time.Second,
+	30 * time.Second,
+	1 * time.Minute,
+	2 * time.Minute,
+	5 * time.Minute, // and so on
+}
+
+// waitsForQuota is how long a lane rests whose allowance was said to be used up
+// though we have not used it: somebody else sends with the account. Providers
+// count the last hour or the last day, so room comes bit by bit.
+var waitsForQuota = []time.Duration{
+	15 * time.Minute,
+	30 * time.Minute,
+	1 * time.Hour, // and so on
+}
+
+// ceilingRise is how soon one connection more is tried than the other side was
+// seen to allow.
+const ceilingRise = 10 * time.Minute
+
 // maxProbe bounds the wait of a lane that is down: mail that has just come in
 // should not wait for hours because older mail has failed for days. RFC 5321
 // §4.5.4.1 names it as the least wait in the long run.

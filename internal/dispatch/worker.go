@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/allowance"
 	"github.com/wellsent/wellsent/internal/deliver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtpclient"
 	"github.com/wellsent/wellsent/internal/spool"
 )
-
-// saveSentEvery is how many recipients may be sent before a lane with a bound a
-// day writes its count down again.
-const saveSentEvery = 50
 
 // crowdTurn is how many messages a worker takes before it makes room for a lane
 // that has none: enough to make a conversation worth its handshake and login.
@@ -22,17 +20,20 @@ const crowdTurn = 10
 
 // serve is one worker: one conversation, message after message, until nothing
 // has been due for a while.
-func (d *Dispatcher) serve(ctx context.Context, l *lane) {
-	w := &worker{d: d, l: l}
+func (d *Dispatcher) serve(ctx context.Context, l *lane, a *account) {
+	w := &worker{d: d, l: l, account: a}
 	defer w.end()
 	for n := 0; ctx.Err() == nil; n++ {
-		if n >= crowdTurn && d.isCrowded() {
+		if n >= crowdTurn && w.isCrowded() {
 			return // end plans for what is left
 		}
 		r, domain := d.o.Routes().ByLane(string(l.name))
 		if r == nil {
 			d.rekey(ctx, l)
 			return
+		}
+		if d.account(r, l) != a {
+			return // the route is another since a reload, and so is who counts
 		}
 		w.use(r, domain)
 		if !w.next(ctx) {
@@ -41,13 +42,24 @@ func (d *Dispatcher) serve(ctx context.Context, l *lane) {
 	}
 }
 
+// account returns the account of a lane by r; nil when nothing is bounded.
+func (d *Dispatcher) account(r *route.Route, l *lane) *account {
+	if accountKey(r, l) == "" {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.accountLocked(r, l)
+}
+
 // worker is one conversation of a lane. Owned by its goroutine.
 type worker struct {
-	d     *Dispatcher
-	l     *lane
-	route *route.Route
-	conv  deliver.Conversation // nil: none yet
-	until time.Time            // the lane's pace lets nothing go before
+	d       *Dispatcher
+	l       *lane
+	account *account // nil: nothing is bounded
+	route   *route.Route
+	conv    deliver.Conversation // nil: none yet
+	until   time.Time            // the lane lets nothing go before
 }
 
 // use takes the present route; a conversation of an earlier one is ended.
@@ -62,26 +74,30 @@ func (w *worker) use(r *route.Route, domain string) {
 	}
 }
 
+// isCrowded reports whether another lane waits for this worker to end.
+func (w *worker) isCrowded() bool { return w.d.isCrowded() || w.account.isCrowded() }
+
 // next serves one message. It reports false when the worker is to end.
 func (w *worker) next(ctx context.Context) bool {
 	now := time.Now()
 	w.l.mu.Lock()
-	may := w.l.admitLocked(now, w.route)
-	tooMany := w.l.workers > w.l.allowedLocked()
+	may := w.l.admitLocked(now)
+	tooMany := w.l.workers > w.l.allowedLocked(now, w.route)
 	w.l.mu.Unlock()
-	if !may.ok || tooMany {
-		if !may.until.IsZero() {
-			w.until = may.until
-			w.d.planAt(w.l, may.until)
-		}
+	if !may.ok || tooMany || w.account.overConnected(w.route) {
+		w.leaveUntil(may.until)
 		return false
 	}
-	m, err := w.d.o.Store.Claim(ctx, spool.Destination(w.l.name), now, maxRecipients)
+	if wait := w.account.wait(now, w.route); wait != nil {
+		return w.waitForPace(ctx, now, wait)
+	}
+	most := maxRecipients
+	if n := w.route.Pace.Recipients; n > 0 {
+		most = min(most, n)
+	}
+	m, err := w.d.o.Store.Claim(ctx, spool.Destination(w.l.name), now, most)
 	if err != nil {
-		if !errors.Is(err, spool.ErrClosed) && !errors.Is(err, spool.ErrBroken) && ctx.Err() == nil {
-			w.d.log.Error("claim", "lane", string(w.l.name), "error", err)
-			w.d.planAt(w.l, now.Add(time.Minute))
-		}
+		w.failed(ctx, "claim", err)
 		return false
 	}
 	if m == nil {
@@ -91,10 +107,68 @@ func (w *worker) next(ctx context.Context) bool {
 	if w.d.rekeyed(ctx, m, w.l) {
 		return true
 	}
+	spent := allowance.Of(len(m.Recipients))
+	if w.account != nil {
+		n, wait := w.account.take(now, w.route, len(m.Recipients))
+		if n == 0 { // another worker was quicker
+			w.d.o.Store.Release(m)
+			return w.waitForPace(ctx, now, wait)
+		}
+		m, spent = trim(w.d.o.Store, m, n), allowance.Of(n)
+		if err := w.d.cover(ctx, w.account, w.route); err != nil {
+			w.account.settle(now, spent, false)
+			w.d.o.Store.Release(m)
+			w.failed(ctx, "save the account's allowance", err)
+			return false
+		}
+	}
 	w.l.mu.Lock()
-	w.l.spendLocked(now, w.route, len(m.Recipients))
+	w.l.spendLocked(now)
 	w.l.mu.Unlock()
-	return w.attempt(ctx, m)
+	return w.attempt(ctx, m, spent)
+}
+
+// leaveUntil has the timetable look at the lane when it lets something go again;
+// zero: when something ends that plans for itself.
+func (w *worker) leaveUntil(at time.Time) {
+	if !at.IsZero() {
+		w.until = at
+		w.d.planAt(w.l, at)
+	}
+}
+
+// failed tells of a store that did not do what it should; the lane is looked at
+// again.
+func (w *worker) failed(ctx context.Context, what string, err error) {
+	if !errors.Is(err, spool.ErrClosed) && !errors.Is(err, spool.ErrBroken) && ctx.Err() == nil {
+		w.d.log.Error(what, "lane", string(w.l.name), "error", err)
+		w.leaveUntil(time.Now().Add(time.Minute))
+	}
+}
+
+// paceIdle is how long a conversation is kept open for the pace: a login for each
+// message would be worse for the other side than an idle connection.
+const paceIdle = 10 * time.Second
+
+// waitForPace waits for the pace where that is soon, with the conversation open.
+// It reports false when the worker is to end.
+func (w *worker) waitForPace(ctx context.Context, now time.Time, wait *paceWait) bool {
+	w.d.tellWait(w.l, now, wait)
+	if wait.until.Sub(now) > paceIdle || w.isCrowded() {
+		w.leaveUntil(wait.until)
+		if wait.until.Sub(now) > flushPatience {
+			w.d.stopped(w.l.name)
+		}
+		return false
+	}
+	t := time.NewTimer(wait.until.Sub(now))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // passOn has another worker look for work when more is due.
@@ -106,7 +180,7 @@ func (d *Dispatcher) passOn(l *lane, now time.Time) {
 
 // idle waits for work with the conversation open. It reports false when none came.
 func (w *worker) idle(ctx context.Context) bool {
-	if w.d.isCrowded() {
+	if w.isCrowded() {
 		return false // others have work now
 	}
 	w.l.mu.Lock()
@@ -138,6 +212,9 @@ func (w *worker) end() {
 	w.l.mu.Lock()
 	w.l.workers--
 	w.d.workers--
+	if other := w.account.disconnect(); other != nil {
+		defer w.d.turn(other)
+	}
 	w.l.mu.Unlock()
 	w.d.mu.Unlock()
 	defer w.d.uncrowd()
@@ -164,9 +241,9 @@ func (w *worker) end() {
 // next look at it, where nothing new is signalled.
 const minLook = 100 * time.Millisecond
 
-// attempt delivers m and settles what became of it. It reports false when the
-// worker is to end.
-func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
+// attempt delivers m and settles what became of it. spent was taken for it. It
+// reports false when the worker is to end.
+func (w *worker) attempt(ctx context.Context, m *spool.Message, spent allowance.Spend) bool {
 	began := time.Now()
 	kept, whole := true, m // the claim is still ours
 	defer func() {
@@ -174,14 +251,18 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 			w.d.o.Store.Release(whole) // a panic, or we are stopping: it stays due
 		}
 	}()
-	result := w.conv.Send(ctx, &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
-		return w.d.o.Store.Body(ctx, m.ID)
-	}})
+	result := w.send(ctx, m, spent)
 	if ctx.Err() != nil {
-		if m, result = answered(m, result); m == nil {
+		if m, result = answered(m, result, smtpclient.ErrGivenUp); m == nil {
 			return false // we are stopping, and nothing was said about it
 		}
 	}
+	said, saidOf := answered(m, result, deliver.ErrHeldBack)
+	if said == nil {
+		return true // the pace lets nothing more go: the next look says until when
+	}
+	rest := without(m, said)
+	m, result = said, saidOf
 	s := w.d.judge(w.l, w.route, m, result, began)
 	// The outcome is written even while stopping: a delivery that is forgotten is
 	// made twice.
@@ -189,32 +270,87 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message) bool {
 		if !errors.Is(err, spool.ErrClosed) && !errors.Is(err, spool.ErrBroken) {
 			w.d.log.Error("settle", "queue_id", string(m.ID), "error", err)
 			kept = false
-			w.d.releaseLater(ctx, m)
+			w.d.releaseLater(ctx, whole)
 		}
 		return false
 	}
 	kept = false
+	if rest != nil {
+		w.d.o.Store.Release(rest)
+	}
 	goOn := w.d.laneAfter(ctx, w.l, w.route, s)
 	w.d.tell(s)
 	return goOn
+}
+
+// send makes the attempt and counts what it has used of the account's allowance.
+func (w *worker) send(ctx context.Context, m *spool.Message, spent allowance.Spend) (result *deliver.Result) {
+	defer func() {
+		// What panicked may have sent. What never reached MAIL has not.
+		handedOver := result == nil || result.Attempted || result.Transactions > 0
+		w.account.settle(time.Now(), spent, handedOver)
+	}()
+	r := &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
+		return w.d.o.Store.Body(ctx, m.ID)
+	}}
+	if w.account != nil {
+		r.Again = func(recipients int) bool {
+			now := time.Now()
+			n, _ := w.account.take(now, w.route, recipients)
+			more := allowance.Of(n)
+			switch {
+			case n == 0:
+				return false
+			case n < recipients || w.d.cover(ctx, w.account, w.route) != nil:
+				w.account.settle(now, more, false)
+				return false
+			}
+			spent = spent.Plus(more)
+			return true
+		}
+	}
+	return w.conv.Send(ctx, r)
+}
+
+// without returns m with those recipients that some does not have; nil when it has
+// all.
+func without(m, some *spool.Message) *spool.Message {
+	if len(some.Recipients) == len(m.Recipients) {
+		return nil
+	}
+	rest := *m
+	rest.Recipients = nil
+	for _, x := range m.Recipients {
+		if !slices.ContainsFunc(some.Recipients, func(y spool.Recipient) bool { return y.Index == x.Index }) {
+			rest.Recipients = append(rest.Recipients, x)
+		}
+	}
+	return &rest
 }
 
 // maxUnrouted is how many messages without a route one look at a lane passes over
 // to find those that have one.
 const maxUnrouted = 1000
 
-// answered returns m and result without the recipients that we gave up ourselves
-// because we are stopping: that is no attempt, and no fault of the next hop. Nil
-// when none is left. What is left out is due again with the store's next opening.
-func answered(m *spool.Message, result *deliver.Result) (*spool.Message, *deliver.Result) {
-	if !result.Attempted {
+// answered returns m and result without the recipients that were given up by
+// ourselves, as why says: because we are stopping, or because the pace allows no
+// more. That is no attempt, and no fault of the next hop. Nil when none is left.
+func answered(m *spool.Message, result *deliver.Result, why error) (*spool.Message, *deliver.Result) {
+	given := func(o *deliver.Outcome) bool {
+		return o.Status == deliver.Deferred && o.Err != nil && errors.Is(o.Err, why)
+	}
+	stopping := errors.Is(why, smtpclient.ErrGivenUp)
+	if stopping && !result.Attempted {
 		return nil, nil
+	}
+	if !stopping && !slices.ContainsFunc(result.Outcomes, func(o deliver.Outcome) bool { return given(&o) }) {
+		return m, result
 	}
 	some, res := *m, *result
 	some.Recipients, res.Outcomes = nil, nil
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
-		if o.Status == deliver.Deferred && o.Err != nil && errors.Is(o.Err, smtpclient.ErrGivenUp) {
+		if given(o) {
 			continue
 		}
 		res.Outcomes = append(res.Outcomes, *o)
@@ -227,7 +363,7 @@ func answered(m *spool.Message, result *deliver.Result) (*spool.Message, *delive
 	if len(some.Recipients) == 0 {
 		return nil, nil
 	}
-	if res.Trouble != nil && errors.Is(res.Trouble, smtpclient.ErrGivenUp) {
+	if res.Trouble != nil && errors.Is(res.Trouble, why) {
 		res.Trouble = nil
 	}
 	return &some, &res

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/wellsent/wellsent/internal/proxy"
 )
 
 // connect opens one connection and notes what came of it. One to the target is
@@ -23,7 +25,7 @@ func (r *run) connect(ctx context.Context, p probe) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	addresses := []netip.Addr{p.address}
-	if !p.address.IsValid() && r.q.Proxy == "" {
+	if !p.address.IsValid() && r.q.Proxy == nil {
 		addresses = r.addressesOf(ctx, p.at.Host)
 		if len(addresses) == 0 {
 			r.connected(Connect{Endpoint: p.at, Why: why, Outcome: Unknown})
@@ -110,7 +112,7 @@ func (r *run) race(ctx context.Context, at Endpoint, addresses []netip.Addr, why
 			began := time.Now()
 			conn, err := r.dial(ctx, at, a)
 			c := Connect{Endpoint: at, Address: a, Why: why, Took: time.Since(began)}
-			c.Outcome, c.Error = outcomeOf(err), errorText(err)
+			c.Outcome, c.Error, c.Refusal = outcomeOf(err), errorText(err), refusalOf(err)
 			results <- result{conn, c}
 		})
 	}
@@ -146,8 +148,8 @@ func (r *run) connected(c Connect) {
 
 // dial opens one connection, through the proxy where there is one.
 func (r *run) dial(ctx context.Context, at Endpoint, a netip.Addr) (net.Conn, error) {
-	if r.q.Proxy != "" {
-		return dialProxy(ctx, r.q.Proxy, at)
+	if r.q.Proxy != nil {
+		return r.q.Proxy.DialContext(ctx, "tcp", at.String())
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(at.Port)))
@@ -156,14 +158,16 @@ func (r *run) dial(ctx context.Context, at Endpoint, a netip.Addr) (net.Conn, er
 // outcomeOf returns what became of an attempt, from its error.
 func outcomeOf(err error) Outcome {
 	var timeout net.Error
-	var proxy *ProxyError
+	var through *proxy.Error
 	switch {
 	case err == nil:
 		return Open
-	case errors.As(err, &proxy):
+	case errors.As(err, &through) && through.Kind != proxy.Target:
 		return ByProxy
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Refused
+	case through != nil && through.Err == nil:
+		return Refused // it says no more than that it did not reach the server
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return Denied
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN),
@@ -174,6 +178,13 @@ func outcomeOf(err error) Outcome {
 		return Silent
 	}
 	return Broken
+}
+
+// refusalOf returns what a proxy said, nil where there was none.
+func refusalOf(err error) *proxy.Error {
+	var through *proxy.Error
+	errors.As(err, &through)
+	return through
 }
 
 func errorText(err error) string {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -20,7 +21,7 @@ type Facts struct {
 	Envelope  *Envelope
 	Incoming  []IncomingLogin
 	Issuer    *Issuer
-	Clock     *Clock
+	Clocks    []Clock
 	Portals   []Portal
 	Domain    *Domain
 	Token     *Token
@@ -83,6 +84,8 @@ type Connect struct {
 	Why     connectReason
 	Outcome Outcome
 	Error   string
+	Through *proxy.Found // the proxy of the environment; nil: none
+	Refusal *proxy.Error // what the proxy said, of the environment or the question; nil: there is none, or it connected
 	Took    time.Duration
 }
 
@@ -93,6 +96,7 @@ const (
 	connectTarget  connectReason = "target"  // the server on the port asked for
 	connectOther   connectReason = "other"   // the same server on another port
 	connectControl connectReason = "control" // a host known to be up
+	connectProxy   connectReason = "proxy"   // the server on the port asked for, through a proxy of the environment
 )
 
 // Talk is one conversation with a server up to EHLO under TLS.
@@ -116,21 +120,25 @@ type Talk struct {
 	MaxSize     int64               // octets; 0: not said
 	Extensions  []string            // the last reply to EHLO
 	Masked      bool                // extensions or greeting are overwritten
+	Through     *proxy.Found        // the proxy of the environment; nil: none
 }
 
 // talkReason is why a conversation was held.
 type talkReason string
 
 const (
-	talkTarget    talkReason = "target"    // as asked for
-	talkMode      talkReason = "mode"      // the same port, secured in the other way
-	talkPort      talkReason = "port"      // another port of the same server
-	talkLegacy    talkReason = "legacy"    // with TLS 1.0 and 1.1
-	talkHello     talkReason = "hello"     // with another name for EHLO
-	talkNudge     talkReason = "nudge"     // speaking first, where the server says nothing
-	talkAgain     talkReason = "again"     // once more, for the next login
-	talkSuccessor talkReason = "successor" // the server in place of one whose name was withdrawn
-	talkSmall     talkReason = "small"     // with small segments only
+	talkTarget    talkReason = "target"     // as asked for
+	talkMode      talkReason = "mode"       // the same port, secured in the other way
+	talkPort      talkReason = "port"       // another port of the same server
+	talkLegacy    talkReason = "legacy"     // with TLS 1.0 and 1.1
+	talkHello     talkReason = "hello"      // with another name for EHLO
+	talkNudge     talkReason = "nudge"      // speaking first, where the server says nothing
+	talkAgain     talkReason = "again"      // once more, for the next login
+	talkSuccessor talkReason = "successor"  // the server in place of one whose name was withdrawn
+	talkSmall     talkReason = "small"      // with small segments only
+	talkControl   talkReason = "control"    // a host known to be up, on the port of the target
+	talkAnyCert   talkReason = "unverified" // as servers do that hand mail over: with any certificate
+	talkProxy     talkReason = "proxy"      // as asked for, through a proxy of the environment
 )
 
 // well reports whether the conversation got as far as EHLO.
@@ -183,16 +191,6 @@ type Issuer struct {
 	Verifies bool // with it the chain leads to a trusted root
 	Error    string
 }
-
-// Clock is an independent time.
-type Clock struct {
-	Source string
-	Says   time.Time
-	Ours   time.Time
-}
-
-// off returns by how much this machine's clock differs.
-func (c *Clock) off() time.Duration { return c.Ours.Sub(c.Says) }
 
 // Domain is what the sender's domain publishes. A nil list means not looked up, an
 // empty one that there is none.

@@ -13,19 +13,22 @@ func FuzzReaders(f *testing.F) {
 		oeAccount, wide(oeAccount), "[A]\nSMTPServer=x\nSMTPPort=0x19", "REGEDIT4\n\"SMTP Server\"=hex(1):73,00,\\\n  74,00\n\"SMTP Port\"=dword:19",
 		"<key>OutgoingMailServerHostName</key><string>x</string><key>OutgoingMailServerUseSSL</key><true/>", "x smtp --port=1 --user='a b'",
 		"set smtp_url=\"smtp://a@x:1\" smtp_pass=`x`", "dc_smarthost='x::1'\n*:a:b", "driver = smtp\nroute_list = * x::1 byname\nclient_send = ^a^b",
-		"define('SMTP_HOST', 'x');", "spring:\n  mail:\n    host: ${A:x}\n", "x.smtp_settings = { :address => 'x', port: 1 }", "- \"SMTP_HOST=x\"", "[smtp]\nhost = \"\"\"x:1\"\"\"",
+		"define('SMTP_HOST', 'x');", "spring:\n  mail:\n    host: ${A:x}\n", "x.smtp_settings = { :address => 'x', port: 1 }", "- \"SMTP_HOST=x\"", "apiVersion: v1\nkind: Secret\ndata:\n  SMTP_HOST: eA==\n---\n- {name: SMTP_PORT, value: 1}\n- name: x\n  value: y\n", laravelMail, "[smtp]\nhost = \"\"\"x:1\"\"\"",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, read := range []func(string, string) *Program{
-			readMSMTP, readPrefs, readEnv, readSettings, readMailer, readOEAccount, readPRF, readRegistry, readMobileConfig, readNullmailer, readMutt, readExim,
+			readMSMTP, readPrefs, readKubernetes, readEnv, readSettings, readMailer, readOEAccount, readPRF, readRegistry, readMobileConfig, readNullmailer, readMutt, readExim,
 		} {
 			if p := read("file", s); p != nil {
 				_, _ = p.Apply(&Question{})
 			}
 		}
 		if p := readPostfix("main.cf", s, func(string) ([]byte, error) { return []byte(s), nil }); p != nil {
+			_, _ = p.Apply(&Question{})
+		}
+		if p := readLaravel("mail.php", s, func(string) ([]byte, error) { return []byte(s), nil }); p != nil {
 			_, _ = p.Apply(&Question{})
 		}
 		if p := readRelay("file", plainText([]byte(s)), func(string) ([]byte, error) { return []byte(s), nil }); p != nil {

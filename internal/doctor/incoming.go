@@ -73,7 +73,7 @@ type incomingSession struct {
 // returns. RFC 3501 §6.2.1, 2595 §4.
 func (r *run) openIncoming(ctx context.Context, in Incoming, way Security) (*incomingSession, error) {
 	addresses := r.addressesOf(ctx, in.Host)
-	if r.q.Proxy != "" {
+	if r.q.Proxy != nil {
 		addresses = r.working(ctx, "")
 	}
 	if len(addresses) == 0 {

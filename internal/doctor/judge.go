@@ -25,7 +25,7 @@ type judge struct {
 func (j *judge) findings() []Finding {
 	found := []Finding{}
 	for _, rung := range []func() *Finding{
-		j.names, j.incomingServer, j.network, j.blackHole, j.service, j.mode, j.greeting, j.tls, j.auth, j.envelope,
+		j.proxyRequired, j.names, j.incomingServer, j.network, j.blackHole, j.service, j.stranger, j.mode, j.greeting, j.tls, j.auth, j.envelope,
 	} {
 		if x := rung(); x != nil {
 			found = append(found, *x)
@@ -48,6 +48,9 @@ func (j *judge) effective() *Talk {
 	}
 	if t.Failure == nil || !j.q.free() {
 		return t
+	}
+	if lax := j.f.talk(talkAnyCert); t.VerifyError != nil && lax.well() {
+		return lax
 	}
 	mode := j.f.talk(talkMode)
 	if mode == nil || mode.Port != j.q.Port || mode.Failure != nil && mode.TLS == "" && mode.Spoke != ProtoTLS && mode.Spoke != ProtoSMTP {
@@ -109,7 +112,7 @@ func (j *judge) facts(stage evidence.Stage) explain.Facts {
 func (j *judge) ruledOut() []string {
 	out := []string{}
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if n := j.f.name(nameTarget); n != nil && n.Kind == "" && !j.q.isIP() && j.q.Proxy == "" {
+	if n := j.f.name(nameTarget); n != nil && n.Kind == "" && !j.q.isIP() && j.q.Proxy == nil {
 		add("the name %s resolves to %s", n.Name, addressList(n.Addresses))
 	}
 	for _, c := range j.f.connects(connectTarget) {
@@ -163,6 +166,9 @@ func (j *judge) greeting() *Finding {
 		}
 		if t.Failure.Reply.Code == 530 { // FTP greets with 220 too, and wants a login before anything; RFC 959 §5.4
 			return j.find("service.wrong-protocol-other", explain.Likely, "it greets with "+t.Record.Greeting+", and answers EHLO with "+t.Failure.Reply.String()+", as FTP servers do")
+		}
+		if code := t.Failure.Reply.Code; (code == 500 || code == 502) && strings.Contains(strings.ToUpper(t.Record.Greeting), "LMTP") { // RFC 2033 §4.1: LHLO in place of EHLO
+			return j.find("service.wrong-protocol-other", explain.Certain, "it greets with "+t.Record.Greeting+", and does not know EHLO: it is an LMTP server, which delivers to mailboxes and takes no mail to send")
 		}
 		if !t.Failure.Reply.IsZero() {
 			return j.hello(t)
@@ -223,7 +229,7 @@ func (j *judge) works() Works {
 	if !t.well() {
 		t = nil
 		for _, other := range j.f.Talks {
-			if other.well() && !other.NoTLS && (other.Why == talkMode || other.Why == talkPort || other.Why == talkHello || other.Why == talkSuccessor) {
+			if other.well() && !other.NoTLS && (other.Why == talkMode || other.Why == talkPort || other.Why == talkHello || other.Why == talkSuccessor || other.Why == talkProxy) {
 				t = other
 				break
 			}
@@ -235,6 +241,12 @@ func (j *judge) works() Works {
 	w := Works{Host: t.Host, Port: t.Port, Security: t.Security, TLS: t.TLS, MaxSize: t.MaxSize}
 	if t.NoTLS {
 		w.Security = Clear
+	}
+	switch {
+	case t.Through != nil:
+		w.Proxy = t.Through.String()
+	case j.q.Proxy != nil:
+		w.Proxy = j.q.Proxy.String()
 	}
 	if t.Why == talkHello {
 		w.Hello = t.Hello

@@ -159,7 +159,7 @@ func loopbackServer(server string) bool {
 // filters answer, and addresses of this machine or network for a server that is
 // known to be elsewhere, unless it proves by its certificate to be the one.
 func (j *judge) filtered(n *Name) *Finding {
-	if j.q.isIP() || j.q.Proxy != "" || len(n.Addresses) == 0 {
+	if j.q.isIP() || j.q.Proxy != nil || len(n.Addresses) == 0 {
 		return nil
 	}
 	for _, t := range j.f.Talks {

@@ -108,7 +108,7 @@ func (j *judge) network() *Finding {
 	}
 	v := j.look()
 	x := j.unreached(v)
-	x.Seen = append(j.attempts(), x.Seen...)
+	x.Seen = append(append(j.attempts(), x.Seen...), j.proxied()...)
 	if len(v.answered) > 0 && x.Cause != "service.wrong-port" {
 		x.Seen = append(x.Seen, "the machine is there: it answers, or refuses, on port "+listOf(v.answered))
 	}
@@ -139,7 +139,9 @@ func (j *judge) unreached(v view) *Finding {
 	nothing := len(v.sameFine)+len(v.elsewhere)+len(v.answered) == 0
 	switch {
 	case v.outcome == ByProxy:
-		return j.find("net.proxy-refused", explain.Certain)
+		return j.proxyRefused(explain.Certain)
+	case nothing && v.outcome != Refused && j.refusal(connectProxy) != nil:
+		return j.proxyRefused(explain.Likely) // there is no other way out
 	case v.outcome == Denied:
 		return j.find("net.port-blocked", explain.Certain, "this machine itself does not allow the connection (its own firewall or sandbox)")
 	case outside && nothing && j.f.Local != nil && !j.f.Local.Up:
@@ -166,6 +168,8 @@ func (j *judge) unreached(v view) *Finding {
 		}
 		w := v.works[0]
 		return j.find("service.wrong-port", sure, fmt.Sprintf("port %d of the same server takes mail (%s)", w.Port, w.inWords()))
+	case v.outcome == Refused && j.hearsay():
+		return j.find("net.refused", explain.Likely)
 	case v.outcome == Refused:
 		return j.find("net.refused", explain.Certain)
 	case v.outcome == Silent && len(v.answered) == 0 && len(v.silent) > 0 && (len(v.sameFine) > 0 || len(v.elsewhere) > 0):

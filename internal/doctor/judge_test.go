@@ -125,18 +125,33 @@ func TestJudge_ClockNeedsAnotherClock(t *testing.T) {
 	}
 	q := &Question{Host: "mail.example.org", Port: 587, Security: Auto, Now: func() time.Time { return now }}
 	f := &Facts{Names: []Name{{Name: q.Host, Why: nameTarget, Addresses: []netip.Addr{four}}}, Connects: []Connect{connectTo(four, Open)}, Talks: []*Talk{talk}}
+	says := func(years ...int) (clocks []Clock) {
+		for _, y := range years {
+			clocks = append(clocks, Clock{Source: "www.example.net:80", Says: now.AddDate(y, 1, 0).AddDate(0, -1, 0), Ours: now})
+		}
+		return clocks
+	}
+	within := Clock{Source: "www.example.com:443", Says: now.AddDate(6, 6, 0), Ours: now}
 	for _, tt := range []struct {
-		clock *Clock
-		want  cause.ID
+		name   string
+		clocks []Clock
+		built  time.Time
+		want   cause.ID
+		sure   explain.Confidence
 	}{
-		{nil, "tls.certificate-expired"},
-		{&Clock{Source: "www.example.net:80", Says: now, Ours: now}, "tls.certificate-expired"},
-		{&Clock{Source: "www.example.net:80", Says: now.AddDate(6, 6, 0), Ours: now}, "tls.clock-wrong"},
-		{&Clock{Source: "www.example.net:80", Says: now.AddDate(9, 0, 0), Ours: now}, "tls.certificate-expired"}, // then too
+		{"no other clock", nil, time.Time{}, "tls.certificate-expired", explain.Certain},
+		{"one agrees", says(0), time.Time{}, "tls.certificate-expired", explain.Certain},
+		{"one disagrees", []Clock{within}, time.Time{}, "tls.clock-wrong", explain.Likely},
+		{"two disagree", []Clock{within, within}, time.Time{}, "tls.clock-wrong", explain.Certain},
+		{"one of three agrees", append(says(0), within, within), time.Time{}, "tls.clock-wrong", explain.Likely},
+		{"one against one", append(says(0), within), time.Time{}, "tls.certificate-expired", explain.Certain},
+		{"bad by that clock too", says(9), time.Time{}, "tls.certificate-expired", explain.Certain},
+		{"before this program was made", nil, now.AddDate(6, 1, 0), "tls.clock-wrong", explain.Certain},
+		{"on the day this program was made", nil, now.Add(time.Hour), "tls.certificate-expired", explain.Certain},
 	} {
-		f.Clock = tt.clock
-		if r := NewReport(q, f); r.Findings[0].Cause != tt.want {
-			t.Errorf("%+v: %s, want %s", tt.clock, r.Findings[0].Cause, tt.want)
+		f.Clocks, q.Built = tt.clocks, tt.built
+		if r := NewReport(q, f); r.Findings[0].Cause != tt.want || r.Findings[0].Confidence != tt.sure {
+			t.Errorf("%s: %s (%s), want %s (%s)", tt.name, r.Findings[0].Cause, r.Findings[0].Confidence, tt.want, tt.sure)
 		}
 	}
 }

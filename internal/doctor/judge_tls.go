@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,8 @@ func (j *judge) tls() *Finding {
 	case t.wantedCert() && t.VerifyError == nil:
 		return j.find("tls.client-certificate-required", explain.Likely,
 			"the server asks for a client certificate, and ends the connection when it gets none", errorText(t.Failure.Err))
+	case t.VerifyError != nil && t.Why == talkTarget && j.f.talk(talkAnyCert).well():
+		return nil // servers take any certificate from each other; a warning
 	case t.VerifyError != nil:
 		return j.certificate(t)
 	case t.Failure.Stage == evidence.StageTLS:
@@ -76,7 +79,7 @@ func (j *judge) noStartTLS(t *Talk) *Finding {
 	if t.Masked {
 		return j.find("net.smtp-inspection", explain.Likely, "something on the way overwrites what the server offers: "+overwritten(t))
 	}
-	if j.q.free() && t.Port == 25 && j.q.User == "" {
+	if j.q.betweenServers() {
 		return nil // servers hand mail to each other without TLS where there is none; a warning
 	}
 	if p := j.q.ownProvider(); p != nil && slices.ContainsFunc(p.Submission, func(s provider.Server) bool {
@@ -108,10 +111,6 @@ func overwritten(t *Talk) string {
 	}
 	return strings.Join(lines, "; ")
 }
-
-// clockOff is the difference from which a clock is wrong. Certificates are made
-// with less than a day of margin.
-const clockOff = 2 * time.Hour
 
 // certificate judges a certificate that is not accepted.
 func (j *judge) certificate(t *Talk) *Finding {
@@ -173,16 +172,22 @@ func (j *judge) outOfDate(t *Talk, shown string) *Finding {
 	if now.Before(bad.NotBefore) {
 		what = fmt.Sprintf("%s is good only from %s, in %s", which, day(bad.NotBefore), inWords(bad.NotBefore.Sub(now)))
 	}
-	if c := j.f.Clock; c != nil && (c.off() > clockOff || c.off() < -clockOff) && !c.Says.Before(bad.NotBefore) && !c.Says.After(bad.NotAfter) {
-		return j.find("tls.clock-wrong", explain.Likely, shown, what,
-			fmt.Sprintf("this machine's clock says %s, %s says %s", now.UTC().Format(time.RFC3339), c.Source, c.Says.UTC().Format(time.RFC3339)))
+	if x := j.clockWrong(bad.NotBefore, bad.NotAfter, shown, what); x != nil {
+		return x
 	}
 	x := j.find("tls.certificate-expired", explain.Certain, shown, what)
 	if now.Before(bad.NotBefore) {
 		x.Title = fmt.Sprintf("The certificate of %s is not yet valid", t.Host)
 	}
-	if c := j.f.Clock; c != nil {
-		x.RuledOut = append(x.RuledOut, fmt.Sprintf("this machine's clock agrees with that of %s", c.Source))
+	same := j.clockWords()
+	x.RuledOut = append(x.RuledOut, same...)
+	if own := greetingDate.FindString(t.Record.Greeting); len(same) == 0 && own != "" {
+		// Its own word against ours: it may have made its certificate by a wrong clock.
+		if says, err := mail.ParseDate(own); err == nil && (&Clock{Says: says, Ours: now}).wrong() && !says.Before(bad.NotBefore) && !says.After(bad.NotAfter) {
+			x.Confidence = explain.Likely
+			x.Seen = append(x.Seen, fmt.Sprintf("its greeting says that it is %s: its clock or this machine's (%s) is wrong", day(says), day(now)))
+			x.Do = append(x.Do, "See whether the date of this machine is right.")
+		}
 	}
 	return x
 }

@@ -97,7 +97,7 @@ func (w *Works) Rows() []Row {
 	encryption := map[Security]string{StartTLS: "STARTTLS", Implicit: "SSL/TLS (at once)", Clear: "none"}[w.Security]
 	all := []Row{
 		{"server", w.Host}, {"port", fmt.Sprint(w.Port)}, {"encryption", encryption}, {"user name", w.User}, {"login by", w.Auth},
-		{"greet with", w.Hello}, {"from", w.From}, {"to", w.To}, {"TLS", w.TLS}, {"certificate until", w.Until},
+		{"greet with", w.Hello}, {"proxy", w.Proxy}, {"from", w.From}, {"to", w.To}, {"TLS", w.TLS}, {"certificate until", w.Until},
 	}
 	if w.MaxSize > 0 {
 		all = append(all, Row{"largest message", fmt.Sprintf("%d octets", w.MaxSize)})

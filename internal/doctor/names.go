@@ -23,7 +23,7 @@ func (r *run) lookUp(ctx context.Context, p probe) (string, bool) {
 		name += "." // experiments are about the name itself, not about the search list
 	}
 	var err error
-	if r.q.Proxy != "" && n.Why == nameTarget {
+	if r.q.Proxy != nil && n.Why == nameTarget {
 		n.Addresses = []netip.Addr{netip.IPv4Unspecified()} // the proxy looks it up
 	} else {
 		n.Addresses, err = with.Addresses(ctx, name)

@@ -60,7 +60,7 @@ func (r *run) httpClient() *http.Client {
 					return nil, err
 				}
 				addresses := r.addressesOf(ctx, host)
-				if r.q.Proxy != "" {
+				if r.q.Proxy != nil {
 					addresses = []netip.Addr{{}}
 				}
 				for _, a := range addresses {
@@ -142,7 +142,7 @@ var greetingDate = regexp.MustCompile(`[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [
 // firstLine returns what a host says first, "" for nothing.
 func (r *run) firstLine(ctx context.Context, at Endpoint) string {
 	addresses := r.addressesOf(ctx, at.Host)
-	if r.q.Proxy != "" {
+	if r.q.Proxy != nil {
 		addresses = []netip.Addr{{}}
 	}
 	for _, a := range addresses {
@@ -179,7 +179,12 @@ func (r *run) clock(ctx context.Context, p probe) (string, bool) {
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	}
 	said := ""
-	resp, err := client.Do(req)
+	var resp *http.Response
+	if slices.Contains(submissionPorts, p.at.Port) {
+		err = errNoGreeting // a mail server takes offence at requests, and its greeting may have the date
+	} else {
+		resp, err = client.Do(req)
+	}
 	if err != nil {
 		said = greetingDate.FindString(r.firstLine(ctx, p.at))
 	} else {
@@ -192,7 +197,7 @@ func (r *run) clock(ctx context.Context, p probe) (string, bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.f.Clock = &Clock{Source: p.at.String(), Says: says, Ours: r.q.now()}
+	r.f.Clocks = append(r.f.Clocks, Clock{Source: p.at.String(), Says: says, Ours: r.q.now()})
 	return says.Format(time.RFC3339), true
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -43,12 +44,17 @@ type probe struct {
 	user     string     // for login
 	incoming Incoming
 	url      string
-	why      string // a reason of the facts
+	through  *proxy.Found // for talk: a proxy of the environment
+	why      string       // a reason of the facts
 }
 
 // key tells probes apart: none is run twice.
 func (p *probe) key() string {
-	return fmt.Sprint(p.kind, p.at, p.address, p.security, p.name, p.server, p.user, p.incoming.Endpoint, p.url, p.why)
+	through := ""
+	if p.through != nil {
+		through = p.through.Variable
+	}
+	return fmt.Sprint(p.kind, p.at, p.address, p.security, p.name, p.server, p.user, p.incoming.Endpoint, p.url, through, p.why)
 }
 
 // maxAddresses is how many addresses of a family are connected to. One that works
@@ -69,7 +75,7 @@ func plan(q *Question, f *Facts) []probe {
 	if name == nil {
 		return firstProbes(q)
 	}
-	if allUnspecified(name.Addresses) && q.Proxy == "" && !q.isIP() {
+	if allUnspecified(name.Addresses) && q.Proxy == nil && !q.isIP() {
 		return filterProbes(q, f)
 	}
 	if name.Kind != "" {
@@ -89,7 +95,12 @@ func plan(q *Question, f *Facts) []probe {
 	}
 	if t := f.settled(q); t != nil {
 		if t.NoTLS && q.Security != Clear && f.talk(talkPort) == nil && (t.Port == 587 || t.Port == 25 || t.Port == 2525) {
-			return []probe{{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)}}
+			return append(strangerProbes(q, f, t), probe{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)})
+		}
+		if t.NoTLS {
+			if probes := strangerProbes(q, f, t); len(probes) > 0 {
+				return append(probes, sessionProbes(q, f, t)...)
+			}
 		}
 		return sessionProbes(q, f, t)
 	}
@@ -113,7 +124,7 @@ func firstProbes(q *Question) []probe {
 // connectProbes connect to some addresses of both families.
 func connectProbes(q *Question, name *Name) []probe {
 	at := Endpoint{q.Host, q.Port}
-	if q.Proxy != "" {
+	if q.Proxy != nil {
 		return []probe{{kind: probeConnect, at: at, why: string(connectTarget)}}
 	}
 	var probes []probe
@@ -129,7 +140,7 @@ func connectProbes(q *Question, name *Name) []probe {
 // networkProbes tell a blocked port from a dead server, a wrong port and a dead
 // network: other ports of the server, and hosts known to be up.
 func networkProbes(q *Question, f *Facts, name *Name) []probe {
-	if q.Proxy != "" || f.talk(talkPort) != nil || len(f.connects(connectOther)) > 0 {
+	if q.Proxy != nil || f.talk(talkPort) != nil || len(f.connects(connectOther)) > 0 {
 		return nil
 	}
 	var probes []probe
@@ -141,7 +152,19 @@ func networkProbes(q *Question, f *Facts, name *Name) []probe {
 	for _, u := range portalURLs(q, name) {
 		probes = append(probes, probe{kind: probePortal, url: u})
 	}
+	probes = append(probes, proxyProbes(q)...)
 	return append(probes, controlProbes(q, name)...)
+}
+
+// proxyProbes ask the server through the proxies that the environment names: where
+// that works, mail has to go by them.
+func proxyProbes(q *Question) []probe {
+	var probes []probe
+	found, _ := q.proxies()
+	for i := range found {
+		probes = append(probes, probe{kind: probeTalk, at: Endpoint{q.Host, q.Port}, security: q.want(), through: &found[i], why: string(talkProxy)})
+	}
+	return probes
 }
 
 // controlProbes connect to hosts known to be up: on the port they are known by, on
@@ -211,7 +234,7 @@ func nameProbes(q *Question, f *Facts) []probe {
 	if f.name(nameCandidate) != nil || f.name(nameOther) != nil || f.name(nameCheck) != nil {
 		return nil
 	}
-	probes := successors(q, f)
+	probes := append(successors(q, f), proxyProbes(q)...) // networks behind a proxy often have no names of the Internet
 	switch f.name(nameTarget).Kind {
 	case resolver.KindNoName, resolver.KindNoData, resolver.KindBadName:
 		for _, c := range candidates(q) {
@@ -230,7 +253,7 @@ func nameProbes(q *Question, f *Facts) []probe {
 			}
 		}
 		for _, c := range q.Controls { // a dead name server, or a dead network?
-			if net.ParseIP(c.Host) != nil && q.Proxy == "" {
+			if net.ParseIP(c.Host) != nil && q.Proxy == nil {
 				probes = append(probes, probe{kind: probeConnect, at: c, why: string(connectControl)})
 			}
 		}
@@ -275,7 +298,7 @@ func checkName(q *Question) string {
 // there is none: what was asked for, or where that was left to the doctor, what
 // works.
 func (f *Facts) settled(q *Question) *Talk {
-	for _, why := range []talkReason{talkAgain, talkTarget} {
+	for _, why := range []talkReason{talkAgain, talkTarget, talkAnyCert} {
 		if t := f.talk(why); t.well() {
 			return t
 		}
@@ -316,7 +339,7 @@ func trouble(q *Question, f *Facts) []probe {
 			add(probe{kind: probePortal, url: u})
 		}
 	}
-	if t.stalled() && q.Proxy == "" && f.talk(talkSmall) == nil {
+	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}
 	switch s := t.Failure.Stage; {
@@ -325,12 +348,19 @@ func trouble(q *Question, f *Facts) []probe {
 	case s == evidence.StageTLS && t.VerifyError == nil && !t.AskedCert && f.talk(talkLegacy) == nil:
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkLegacy)})
 	case s == evidence.StageTLS && t.VerifyError != nil:
+		if q.betweenServers() && f.talk(talkAnyCert) == nil {
+			add(probe{kind: probeTalk, at: at, security: StartTLS, why: string(talkAnyCert)})
+		}
+		probes = append(probes, strangerProbes(q, f, t)...)
+		if t.byStranger() && len(probes) > 0 && f.talk(talkPort) == nil && t.Port != 465 {
+			add(probe{kind: probeTalk, at: Endpoint{q.Host, 465}, security: Implicit, why: string(talkPort)})
+		}
 		for _, u := range issuerURLs(t) {
 			if f.Issuer == nil {
 				add(probe{kind: probeIssuer, url: u, at: at})
 			}
 		}
-		if f.Clock == nil && timeProblem(t) {
+		if len(f.Clocks) == 0 && timeProblem(t) {
 			for _, c := range clocks(q, f) {
 				add(probe{kind: probeClock, at: c})
 			}
@@ -346,7 +376,13 @@ func trouble(q *Question, f *Facts) []probe {
 // clocks are hosts that may tell the time, as web servers do.
 func clocks(q *Question, f *Facts) []Endpoint {
 	if len(q.Controls) > 0 {
-		return q.Controls
+		all := slices.Clone(q.Controls)
+		for _, c := range q.Controls {
+			if web := (Endpoint{c.Host, 443}); slices.Contains(submissionPorts, c.Port) && !slices.Contains(all, web) {
+				all = append(all, web)
+			}
+		}
+		return all
 	}
 	if n := f.name(nameTarget); n != nil && allPublic(n.Addresses) {
 		return []Endpoint{{"www.google.com", 443}, {"www.microsoft.com", 443}}

@@ -16,7 +16,15 @@ import (
 type Value struct {
 	Text string
 	File string
-	Line int
+	Line int // 0: the file has no lines, and File says where in it
+}
+
+// where says where the setting stands.
+func (v Value) where() string {
+	if v.Line == 0 {
+		return v.File
+	}
+	return fmt.Sprintf("%s line %d", v.File, v.Line)
 }
 
 // set reports whether the setting is there.
@@ -45,9 +53,9 @@ var ErrNoServer = errors.New("it names no outgoing server in a form that is know
 // Programs are the kinds of files that ReadProgram knows.
 var Programs = []string{
 	"msmtprc", "Postfix main.cf with sasl_passwd", "Exim with passwd.client", "nullmailer remotes", "ssmtp.conf", "muttrc", "Thunderbird prefs.js",
-	"Outlook .prf and .reg", "Windows Mail .oeaccount", "Apple .mobileconfig", "Nextcloud config.php", "Gitea app.ini", "Grafana grafana.ini", "GitLab gitlab.rb",
-	"Discourse app.yml", "WordPress wp-config.php", "Spring application.properties or .yml", "Django settings.py", "Rails production.rb",
-	"environment variables in .env or docker-compose.yml",
+	"Outlook .prf and .reg", "Outlook Express .iaf", "Windows Mail .oeaccount", "Apple .mobileconfig", "Nextcloud config.php", "Gitea app.ini", "Grafana grafana.ini", "GitLab gitlab.rb",
+	"Discourse app.yml", "Laravel config/mail.php", "WordPress wp-config.php", "Spring application.properties or .yml", "Django settings.py", "Rails production.rb",
+	"environment variables in .env, docker-compose.yml or manifests of Kubernetes",
 }
 
 // ReadProgram reads the configuration of a program. It tells the kind of file by
@@ -57,8 +65,11 @@ func ReadProgram(path string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.EqualFold(filepath.Ext(path), ".iaf") {
-		return nil, fmt.Errorf("%s: %w", path, errIAF)
+	if p := readIAF(path, b); p != nil {
+		if !p.Host.set() {
+			return nil, fmt.Errorf("%s: %w", path, ErrNoServer)
+		}
+		return p, nil
 	}
 	text := plainText(b)
 	p := readMailer(path, text)
@@ -84,6 +95,12 @@ func ReadProgram(path string) (*Program, error) {
 
 // readSettings reads a file of an application, or one of environment variables.
 func readSettings(path, text string) *Program {
+	if p := readKubernetes(path, text); p != nil {
+		return p
+	}
+	if p := readLaravel(path, text, readSmall); p != nil && p.Host.set() {
+		return p
+	}
 	list := scan(path, text)
 	if p := readApplication(path, list); p != nil {
 		return p
@@ -120,7 +137,7 @@ func (p *Program) Apply(q *Question) ([]string, error) {
 	var origin []string
 	note := func(what string, v Value, shown string) {
 		if v.set() {
-			origin = append(origin, fmt.Sprintf("%s %s: %s line %d", what, shown, v.File, v.Line))
+			origin = append(origin, fmt.Sprintf("%s %s: %s", what, shown, v.where()))
 		}
 	}
 	q.Host, q.Typed, q.program = p.Host.Text, true, p
@@ -128,7 +145,7 @@ func (p *Program) Apply(q *Question) ([]string, error) {
 	if p.Port.set() {
 		n, err := strconv.Atoi(p.Port.Text)
 		if err != nil || n < 1 || n > 65535 {
-			return nil, fmt.Errorf("%s line %d: %q is no port", p.Port.File, p.Port.Line, p.Port.Text)
+			return nil, fmt.Errorf("%s: %q is no port", p.Port.where(), p.Port.Text)
 		}
 		q.Port = n
 		note("port", p.Port, p.Port.Text)
@@ -500,7 +517,7 @@ func (p *Program) edits(w *Works) []string {
 	var list []string
 	change := func(v Value, what, is, want string) {
 		if is != want {
-			list = append(list, fmt.Sprintf("In %s line %d: %s %s → %s", v.File, v.Line, what, is, want))
+			list = append(list, fmt.Sprintf("In %s: %s %s → %s", v.where(), what, is, want))
 		}
 	}
 	change(p.Host, "host", p.Host.Text, w.Host)

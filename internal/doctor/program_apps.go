@@ -55,6 +55,10 @@ var applications = []application{
 		"host": {"mailer.smtp_addr", "mailer.host"}, "port": {"mailer.smtp_port"}, "user": {"mailer.user"}, "password": {"mailer.passwd"},
 		"mode": {"mailer.protocol"}, "ssl": {"mailer.is_tls_enabled"}, "from": {"mailer.from"}, "hello": {"mailer.helo_hostname"}, "enabled": {"mailer.enabled"},
 	}},
+	{name: "Gitea", keys: map[string][]string{ // as environment-to-ini reads it; Forgejo is a fork
+		"host": gitea("smtp_addr", "host"), "port": gitea("smtp_port"), "user": gitea("user"), "password": gitea("passwd"),
+		"mode": gitea("protocol"), "ssl": gitea("is_tls_enabled"), "from": gitea("from"), "hello": gitea("helo_hostname"), "enabled": gitea("enabled"),
+	}},
 	{name: "Grafana", keys: map[string][]string{
 		"host": {"smtp.host"}, "user": {"smtp.user"}, "password": {"smtp.password"}, "mode": {"smtp.starttls_policy"},
 		"from": {"smtp.from_address"}, "hello": {"smtp.ehlo_identity"}, "enabled": {"smtp.enabled"},
@@ -63,6 +67,15 @@ var applications = []application{
 		"host": {"email_host"}, "port": {"email_port"}, "user": {"email_host_user"}, "password": {"email_host_password"},
 		"starttls": {"email_use_tls"}, "ssl": {"email_use_ssl"}, "from": {"default_from_email"},
 	}},
+}
+
+// gitea returns the environment variables of keys of the section mailer.
+func gitea(keys ...string) []string {
+	var names []string
+	for _, k := range keys {
+		names = append(names, "gitea__mailer__"+k, "forgejo__mailer__"+k)
+	}
+	return names
 }
 
 // readApplication reads the settings of the first application whose host is named;
@@ -93,7 +106,7 @@ func (a application) program(found map[string]setting) *Program {
 	for _, what := range []string{"host", "port", "user", "password", "from", "hello", "mode", "ssl", "starttls", "local", "domain", "enabled"} {
 		s := found[what]
 		if set[what] = s.value; s.computed {
-			notes = append(notes, fmt.Sprintf("%s (%s line %d) is worked out when the program runs, and is not known here", s.name, s.value.File, s.value.Line))
+			notes = append(notes, fmt.Sprintf("%s (%s) is worked out when the program runs, and is not known here", s.name, s.value.where()))
 		}
 	}
 	p := programOf(a.name, set)
@@ -102,7 +115,7 @@ func (a application) program(found map[string]setting) *Program {
 		p.From = Value{l.Text + "@" + d.Text, l.File, l.Line}
 	}
 	if v := set["enabled"]; strings.EqualFold(v.Text, "false") {
-		p.Notes = append(p.Notes, fmt.Sprintf("sending is switched off (%s line %d: %s)", v.File, v.Line, found["enabled"].name))
+		p.Notes = append(p.Notes, fmt.Sprintf("sending is switched off (%s: %s)", v.where(), found["enabled"].name))
 	}
 	if p.Mode == "" && a.unset != "" && !found["mode"].computed && !found["ssl"].computed && !found["starttls"].computed {
 		p.Mode, p.Security = a.unset, orValue(Value{}, p.Host, "no setting for it")

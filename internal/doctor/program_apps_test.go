@@ -95,6 +95,88 @@ func TestReadProgram_applications(t *testing.T) {
 	})
 }
 
+func TestReadProgram_kubernetes(t *testing.T) {
+	checkPrograms(t, []programFile{
+		{"deployment.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: app:1\n        env:\n        - name: SMTP_HOST\n          value: smtp.example.org\n        - name: SMTP_PORT\n          value: \"587\"\n        - name: SMTP_SECURITY\n          value: starttls\n        - name: SMTP_USERNAME\n          value: ann\n        - name: SMTP_PASSWORD\n          valueFrom:\n            secretKeyRef:\n              name: mail\n              key: password\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann"}, "line 18"},
+		{"flow.yml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - name: app\n      env:\n        - {name: SMTP_HOST, value: smtp.example.org}\n        - { name: \"SMTP_PORT\", value: \"465\" }\n        - {name: SMTP_SSL, value: \"true\"}\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 465, Security: Implicit}, "line 7"},
+		{"config.yaml", "apiVersion: v1\ndata:\n  SMTP_PASSWORD: czNjcmV0\n  SMTP_USER: YW5uCg==\nkind: Secret\nmetadata:\n  name: mail\n---\napiVersion: v1\nkind: ConfigMap\ndata:\n  SMTP_HOST: smtp.example.org\n  SMTP_PORT: \"587\"\n",
+			"NAME=VALUE", Question{Host: "smtp.example.org", Port: 587, User: "ann", Password: "s3cret"}, "line 12"},
+		{"gitea.yaml", "apiVersion: apps/v1\nkind: StatefulSet\nspec:\n  env:\n    - name: GITEA__mailer__SMTP_ADDR\n      value: smtp.example.org\n    - name: GITEA__mailer__SMTP_PORT\n      value: '465'\n    - name: GITEA__mailer__PROTOCOL\n      value: smtps\n",
+			"Gitea", Question{Host: "smtp.example.org", Port: 465, Security: Implicit}, "line 6"},
+	})
+}
+
+func TestReadProgram_giteaEnvironment(t *testing.T) {
+	checkPrograms(t, []programFile{
+		{"docker-compose.yml", "services:\n  server:\n    image: gitea/gitea\n    environment:\n      - USER_UID=1000\n      - GITEA__database__HOST=db:5432\n      - GITEA__database__USER=gitea\n      - GITEA__mailer__ENABLED=true\n      - GITEA__mailer__FROM=git@example.org\n      - GITEA__mailer__PROTOCOL=smtp+starttls\n      - GITEA__mailer__SMTP_ADDR=smtp.example.org\n      - GITEA__mailer__SMTP_PORT=587\n      - GITEA__mailer__USER=ann\n      - GITEA__mailer__PASSWD=s3cret # 1\n",
+			"Gitea", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann", Password: "s3cret # 1", From: "git@example.org"}, "line 11"},
+		{"gitea.env", "GITEA__mailer__HOST=smtp.example.org:465\nGITEA__mailer__IS_TLS_ENABLED=true\nGITEA__mailer__USER=ann\nGITEA__mailer__PASSWD=s3cret\n",
+			"Gitea", Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann", Password: "s3cret"}, "line 1"},
+		{"forgejo.yml", "environment:\n  FORGEJO__mailer__SMTP_ADDR: smtp.example.org\n  FORGEJO__mailer__SMTP_PORT: \"587\"\n",
+			"Gitea", Question{Host: "smtp.example.org", Port: 587}, "line 2"},
+	})
+}
+
+const laravelMail = `<?php
+
+return [
+    'default' => env('MAIL_MAILER', 'smtp'),
+
+    'mailers' => [
+        'smtp' => [
+            'transport' => 'smtp',
+            'scheme' => env('MAIL_SCHEME'),
+            'host' => env('MAIL_HOST', 'smtp.example.org'),
+            'port' => env('MAIL_PORT', 587),
+            'encryption' => env('MAIL_ENCRYPTION', 'tls'),
+            'username' => env('MAIL_USERNAME'),
+            'password' => env('MAIL_PASSWORD'),
+            'timeout' => null,
+            'local_domain' => env('MAIL_EHLO_DOMAIN', parse_url(env('APP_URL', 'http://localhost'), PHP_URL_HOST)),
+        ],
+        'ses' => [
+            'transport' => 'ses',
+        ],
+    ],
+    'from' => [
+        'address' => env('MAIL_FROM_ADDRESS', 'app@example.org'),
+        'name' => env('MAIL_FROM_NAME', 'Example'),
+    ],
+];
+`
+
+func TestReadProgram_laravel(t *testing.T) {
+	checkPrograms(t, []programFile{
+		{"mail.php", laravelMail, "Laravel", Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, From: "app@example.org"}, "line 10"},
+		{"old.php", "<?php return [\n  'driver' => 'smtp',\n  'host' => 'smtp.example.org',\n  'port' => 465,\n  'from' => ['address' => 'app@example.org', 'name' => 'App'],\n  'encryption' => 'ssl',\n  'username' => 'ann',\n  'password' => 's3cret',\n];\n",
+			"Laravel", Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann", Password: "s3cret", From: "app@example.org"}, "line 3"},
+	})
+	dir := t.TempDir()
+	path, beside := filepath.Join(dir, "config", "mail.php"), filepath.Join(dir, ".env")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{path: laravelMail, beside: "APP_NAME=x\nMAIL_HOST=mail.example.net\nMAIL_PORT=465\nMAIL_SCHEME=smtps\nMAIL_USERNAME=ann\nMAIL_PASSWORD=\"s3cret\"\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := ReadProgram(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var q Question
+	origin, err := p.Apply(&q)
+	if err != nil || q.Host != "mail.example.net" || q.Port != 465 || q.Security != Implicit || q.User != "ann" || q.Password != "s3cret" {
+		t.Errorf("with .env beside it: %+v, %v", q, err)
+	}
+	if all := strings.Join(origin, "\n"); !strings.Contains(all, "host mail.example.net: "+beside+" line 2") || strings.Contains(all, "s3cret") {
+		t.Errorf("it says %s", all)
+	}
+}
+
 func TestReadProgram_bounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "big.env")
 	if err := os.WriteFile(path, []byte("SMTP_HOST=x\n"+strings.Repeat("#\n", maxProgramFile/2)), 0o600); err != nil {

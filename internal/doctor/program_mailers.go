@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"html"
 	"path/filepath"
@@ -11,9 +10,6 @@ import (
 	"strings"
 	"unicode/utf16"
 )
-
-// errIAF is an account file of Outlook Express, whose layout is not published.
-var errIAF = errors.New("an .iaf file cannot be read: export the registry key HKEY_CURRENT_USER\\Software\\Microsoft\\Internet Account Manager\\Accounts with regedit, and give the .reg file")
 
 // plainText makes UTF-8 of a file in UTF-16, as Windows writes .reg and .oeaccount
 // files, and takes a byte order mark away.
@@ -57,33 +53,78 @@ func number(v Value, base int) Value {
 	return v
 }
 
-// windows completes the settings of Microsoft's mail programs. secure is 0: none,
-// 1: SSL, 2: TLS, 3: automatic. With 1 they use TLS at once on port 465 only in the
-// old programs, which have no 2 (old).
-func (p *Program) windows(secure Value, label string, old bool) *Program {
-	if !p.Host.set() {
-		return p
-	}
-	if !p.Port.set() {
-		p.Port = orValue(Value{}, p.Host, "25")
-	}
-	p.Security = orValue(secure, p.Host, label+" "+secure.Text)
-	switch {
-	case !secure.set():
-		p.Mode, p.Security.Text = Clear, "no "+label
-	case secure.Text == "0":
+// connection completes the settings of Outlook 2007 and later, where secure is
+// SMTP Secure Connection: 0 is none, 1 SSL, 2 TLS, 3 automatic. Its documentation
+// (PROP_SMTP_SECURE_CONNECTION, and the ENCRYPT_CONN_ values of "Constants (Account
+// management API)") has them in this order; in its dialog 1 is TLS at once and 2
+// STARTTLS.
+func (p *Program) connection(secure Value, label string) *Program {
+	p.complete(secure, label)
+	switch secure.Text {
+	case "", "0":
 		p.Mode = Clear
-	case secure.Text == "1" && old && p.Port.Text != "465", secure.Text == "2":
-		p.Mode = StartTLS
-	case secure.Text == "1":
+	case "1":
 		p.Mode = Implicit
+	case "2":
+		p.Mode = StartTLS
 	default:
 		p.Mode = Auto
+	}
+	return p
+}
+
+// oneSSL completes the settings of programs with one box for SSL and no choice of
+// how: Outlook up to 2003, Outlook Express and Windows Mail. They use STARTTLS on
+// port 25, and TLS at once on others: "they only supported STARTTLS on port 25 and
+// insisted on using the deprecated TLS-on-connect mode on all other ports" (Tony
+// Finch, NANOG, 22 April 2010). Windows Mail and Windows Live Mail, the newer ones,
+// know STARTTLS on 587 too, as providers without TLS at once had their users set it.
+func (p *Program) oneSSL(ssl Value, label string, newer bool) *Program {
+	p.complete(ssl, label)
+	switch {
+	case !ssl.set(), ssl.Text == "0":
+		p.Mode = Clear
+	case p.Port.Text == "25", newer && p.Port.Text == "587":
+		p.Mode = StartTLS
+	case newer && p.Port.Text != "465":
+		p.Mode = Auto
+	default:
+		p.Mode = Implicit
+	}
+	return p
+}
+
+// complete sets the words for the encryption, the port that Microsoft's programs
+// use where none is set, and says what is not in the file.
+func (p *Program) complete(secure Value, label string) {
+	if !p.Port.set() {
+		p.Port = orValue(Value{}, p.Host, "25") // DEF_SMTPPORT, with SSL too
+	}
+	p.Security = orValue(secure, p.Host, label+" "+secure.Text)
+	if !secure.set() {
+		p.Security.Text = "no " + label
 	}
 	if p.User.set() && !p.Password.set() {
 		p.Notes = append(p.Notes, p.Name+" keeps the password elsewhere, or encrypted: give --password-file")
 	}
-	return p
+}
+
+// sicily sets the user by how Outlook Express and Windows Mail log in: 0 not at
+// all, 1 by secure password authentication with a name of its own, 2 as at the
+// incoming server, 3 by a password with a name of its own. These are the
+// SMTP_AUTH_ values of Outlook Express, and what Thunderbird's importer of Windows
+// Mail goes by (nsWMSettings.cpp, SetSmtpServer). With 1 and 3 and no name, it takes
+// that of the incoming server.
+func (p *Program) sicily(how, own, pop3, imap Value) {
+	switch how.Text {
+	case "1", "3":
+		p.User = first(own, pop3, imap)
+	case "2":
+		p.User = first(pop3, imap)
+	}
+	if how.Text == "1" {
+		p.Notes = append(p.Notes, fmt.Sprintf("it logs in by secure password authentication, that is NTLM (%s): many servers have none of it", how.where()))
+	}
 }
 
 // lineAt returns the line of an offset in text, from 1.
@@ -92,7 +133,8 @@ func lineAt(text string, offset int) int { return 1 + strings.Count(text[:offset
 var oeElement = regexp.MustCompile(`<(\w+)(?:\s[^<>]*)?>([^<]*)</`)
 
 // readOEAccount reads an account of Windows Mail or Windows Live Mail. Its numbers
-// are hexadecimal.
+// are hexadecimal: the example in "Windows Mail account data" (MSDN, "New Handling
+// for Account Data") has <SMTP_Port type="DWORD">19 for port 25.
 func readOEAccount(path, text string) *Program {
 	set := map[string]Value{}
 	for _, m := range oeElement.FindAllStringSubmatchIndex(text, 256) {
@@ -102,14 +144,8 @@ func readOEAccount(path, text string) *Program {
 		}
 	}
 	p := &Program{Name: "Windows Mail", Host: set["SMTP_Server"], Port: number(set["SMTP_Port"], 16), From: set["SMTP_Email_Address"]}
-	switch number(set["SMTP_Use_Sicily"], 16).Text { // 0: no login, 2: as the incoming server, 3: a login of its own
-	case "", "0":
-	case "2":
-		p.User = first(set["POP3_User_Name"], set["IMAP_User_Name"], set["SMTP_User_Name"])
-	default:
-		p.User = first(set["SMTP_User_Name"], set["POP3_User_Name"], set["IMAP_User_Name"])
-	}
-	return p.windows(number(set["SMTP_Secure_Connection"], 16), "SMTP_Secure_Connection", true)
+	p.sicily(number(set["SMTP_Use_Sicily"], 16), set["SMTP_User_Name"], set["POP3_User_Name"], set["IMAP_User_Name"])
+	return p.oneSSL(number(set["SMTP_Secure_Connection"], 16), "SMTP_Secure_Connection", true)
 }
 
 // first returns the first value that is set.
@@ -146,9 +182,9 @@ func readPRF(path, text string) *Program {
 		p.User = first(set["smtpusername"], set["userid"], set["pop3username"], set["imapusername"])
 	}
 	if secure := set["smtpsecureconnection"]; secure.set() {
-		return p.windows(secure, "SMTPSecureConnection", false)
+		return p.connection(secure, "SMTPSecureConnection")
 	}
-	return p.windows(set["smtpusessl"], "SMTPUseSSL", true)
+	return p.oneSSL(set["smtpusessl"], "SMTPUseSSL", false)
 }
 
 var regValue = regexp.MustCompile(`^"((?:[^"\\]|\\.)*)"\s*=\s*(.*)$`)
@@ -178,18 +214,22 @@ func readRegistry(path, text string) *Program {
 		}
 	}
 	p := &Program{Name: "Outlook", Host: set["smtp server"], Port: set["smtp port"], From: first(set["smtp email address"], set["email"])}
-	for _, name := range []string{"smtp use auth", "smtp use sicily"} {
-		if v := set[name]; v.set() && v.Text != "0" {
-			p.User = first(set["smtp user name"], set["smtp user"], set["pop3 user name"], set["pop3 user"], set["imap user name"], set["imap user"])
-		}
+	own, pop3, imap := first(set["smtp user name"], set["smtp user"]), first(set["pop3 user name"], set["pop3 user"]), first(set["imap user name"], set["imap user"])
+	if express := set["smtp use sicily"]; express.set() { // Outlook Express has one number for both
+		p.Name = "Outlook Express"
+		p.sicily(express, own, pop3, imap)
+		return p.oneSSL(set["smtp secure connection"], "SMTP Secure Connection", false)
 	}
-	if !p.User.set() && !set["smtp use auth"].set() && !set["smtp use sicily"].set() {
-		p.User = first(set["smtp user name"], set["smtp user"])
+	switch auth := set["smtp use auth"]; { // PROP_SMTP_USE_AUTH: zero is no login
+	case !auth.set():
+		p.User = own
+	case auth.Text != "0":
+		p.User = first(own, pop3, imap)
 	}
 	if secure := set["smtp secure connection"]; secure.set() {
-		return p.windows(secure, "SMTP Secure Connection", set["smtp use sicily"].set())
+		return p.connection(secure, "SMTP Secure Connection")
 	}
-	return p.windows(set["smtp use ssl"], "SMTP Use SSL", true)
+	return p.oneSSL(set["smtp use ssl"], "SMTP Use SSL", false) // PROP_SMTP_SSL: zero is none
 }
 
 // regText reads a value as regedit writes it: a string, a DWORD, or octets that are

@@ -20,7 +20,7 @@ var settingForms = []*regexp.Regexp{
 	regexp.MustCompile(`^-\s+['"]?(?P<name>[A-Za-z_]\w*)(?P<raw>=)(?P<value>.*)$`), // an environment list of Compose
 	regexp.MustCompile(`^:?['"]?(?P<name>[\w.]+)['"]?\s*=>\s*(?P<value>.*)$`),
 	regexp.MustCompile(`^\$?(?P<base>[\w.]+)\[\s*:?['"]?(?P<name>[\w.]+)['"]?\s*\]\s*=\s*(?P<value>.*)$`),
-	regexp.MustCompile(`^(?:export\s+)?(?P<name>[A-Z][A-Z0-9_]*)(?P<raw>=)(?P<value>\S.*)$`),
+	regexp.MustCompile(`^(?:export\s+)?(?P<name>[A-Z][A-Z0-9_]*(?:__\w+)?)(?P<raw>=)(?P<value>\S.*)$`),
 	regexp.MustCompile(`^\$?(?P<name>[\w.:-]+)\s*=\s*(?P<value>.*)$`),
 	regexp.MustCompile(`^(?:-\s+)?['"]?(?P<name>[\w.-]+)['"]?\s*:(?:\s+(?P<value>.*))?$`),
 }
@@ -64,6 +64,11 @@ func scan(path, text string) []setting {
 		}
 		name = prefix + name
 		inner, hash := strings.CutPrefix(value, "{")
+		if array, ok := strings.CutPrefix(value, "["); ok && (strings.TrimSpace(array) == "" || strings.Contains(array, "=>")) { // of PHP
+			inner, hash = strings.TrimRight(array, "], "), true
+		} else if array, ok := strings.CutPrefix(value, "array"); ok && strings.Trim(array, " (") == "" {
+			inner, hash = "", true
+		}
 		if value == "" || hash && strings.TrimSpace(inner) == "" {
 			if len(levels) < 32 {
 				levels = append(levels, level{indent, name + "."})

@@ -3,13 +3,18 @@ package doctor
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/proxy"
 )
 
 // fakeProxy is an HTTP proxy that carries connections, or refuses with a status.
@@ -75,19 +80,73 @@ func fakeProxy(t *testing.T, refuse int) (address string, asked func() []string)
 	}
 }
 
+func parseProxy(t *testing.T, s string) *proxy.Proxy {
+	t.Helper()
+	p, err := proxy.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestRun_Proxy(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	e := well(t, a).start(t)
 	through, asked := fakeProxy(t, 0)
-	q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Proxy: through, User: testUser, Password: testPassword}
-	ask(t, q, "")
+	q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Proxy: parseProxy(t, through), User: testUser, Password: testPassword}
+	if r := ask(t, q, ""); r.Works.Proxy != through {
+		t.Errorf("works by %+v, want the proxy %s", r.Works, through)
+	}
 	want := "mail.example.org:" + strconv.Itoa(e.Port)
 	if got := asked(); len(got) != 1 || got[0] != want {
 		t.Errorf("the proxy was asked for %q, want %q once", got, want)
 	}
-	q.Proxy, _ = fakeProxy(t, http.StatusForbidden)
+	for status, id := range map[int]cause.ID{
+		http.StatusForbidden: "net.proxy-refused", http.StatusProxyAuthRequired: "net.proxy-refused",
+		http.StatusBadGateway: "net.refused", http.StatusGatewayTimeout: "net.timeout",
+	} {
+		through, _ := fakeProxy(t, status)
+		q.Proxy = parseProxy(t, through)
+		ask(t, q, id)
+	}
+	q.Proxy = parseProxy(t, "socks5://"+refusedPort(t, "127.0.0.1").String())
 	ask(t, q, "net.proxy-refused")
-	q.Proxy = "socks5://" + refusedPort(t, "127.0.0.1").String()
-	ask(t, q, "net.proxy-refused")
+}
+
+// Where the server is not reached directly, and is through the environment's proxy,
+// mail has to go that way. What the proxy refuses changes nothing about the cause.
+func TestRun_ProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	e := well(t, a).start(t)
+	works, _ := fakeProxy(t, 0)
+	refuses, _ := fakeProxy(t, http.StatusForbidden)
+	secret := strings.Replace(works, "http://", "http://ann:s3cret-of-the-proxy@", 1)
+	for name, c := range map[string]struct {
+		zone string
+		env  map[string]string
+		want cause.ID
+	}{
+		"not reached":                {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"HTTPS_PROXY": secret}, "net.proxy-required"},
+		"no names here":              {"", map[string]string{"https_proxy": works}, "net.proxy-required"},
+		"the second proxy works":     {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses, "HTTPS_PROXY": works}, "net.proxy-required"},
+		"the proxy refuses":          {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses}, "net.refused"},
+		"excepted":                   {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": works, "NO_PROXY": "example.org"}, "net.refused"},
+		"reached, and so not needed": {"mail.example.org. 60 IN A 127.0.0.1", map[string]string{"ALL_PROXY": refuses}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Environ: func(k string) string { return c.env[k] }}
+			q.at(zone(t, c.zone))
+			r := ask(t, q, c.want)
+			b, err := json.Marshal(r)
+			if err != nil || strings.Contains(string(b), "s3cret-of-the-proxy") {
+				t.Errorf("the report tells the proxy's password: %s, %v", b, err)
+			}
+			if c.want == "net.proxy-required" && (r.Works.Proxy == "" || r.Works.Port != e.Port) {
+				t.Errorf("works by %+v, want the proxy", r.Works)
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -60,20 +61,22 @@ type Question struct {
 	Incoming []Incoming // where the same login is tried when SMTP refuses it
 	Controls []Endpoint // hosts that are known to be up
 
-	anyPort       bool               // Port was left open
-	program       *Program           // whose settings these are; nil: none's
-	Resolver      *resolver.Resolver // for every name
-	OnlyResolver  bool               // no other resolver may be asked
-	Others        []string           // name servers to compare with; with ports
-	Roots         *x509.CertPool     // nil: the system's
-	Proxy         string             // "": none; socks5:// or http://
-	Selectors     []string           // DKIM selectors to look for
-	Blocklists    []string           // zones in which our address and the sender's domain are looked up; no other is asked
-	Hostname      string             // for EHLO; "": the machine's
-	Timeout       time.Duration      // for all; 0: 20 s
+	anyPort       bool                // Port was left open
+	program       *Program            // whose settings these are; nil: none's
+	Resolver      *resolver.Resolver  // for every name
+	OnlyResolver  bool                // no other resolver may be asked
+	Others        []string            // name servers to compare with; with ports
+	Roots         *x509.CertPool      // nil: the system's
+	Proxy         *proxy.Proxy        // for every connection to a mail server; it looks names up; nil: none
+	Environ       func(string) string // where proxies are looked for when the server is not reached directly, as os.Getenv; nil: nowhere
+	Selectors     []string            // DKIM selectors to look for
+	Blocklists    []string            // zones in which our address and the sender's domain are looked up; no other is asked
+	Hostname      string              // for EHLO; "": the machine's
+	Timeout       time.Duration       // for all; 0: 20 s
 	IgnoreHistory bool
 	State         string // the directory in which logins are counted; "": they are not
 	Now           func() time.Time
+	Built         time.Time      // when this program was made: no right clock is before it; zero: not known
 	Progress      func(Progress) // may be nil; called by one goroutine at a time
 }
 
@@ -115,11 +118,36 @@ func (q *Question) want() Security {
 // free reports whether the security is for the doctor to find out.
 func (q *Question) free() bool { return q.Security == "" || q.Security == Auto }
 
+// betweenServers reports whether the question is about handing mail over to a
+// server, as servers do it to each other: on port 25, without a login, and with
+// nothing said of TLS. Any certificate does there, and clear text where there is no
+// TLS. RFC 7435, 3207 §4.1.
+func (q *Question) betweenServers() bool { return q.free() && q.Port == 25 && q.User == "" }
+
 // subject is what findings are about.
 func (q *Question) subject() string { return Endpoint{q.Host, q.Port}.String() }
 
 // secrets are the strings that must not be in a report.
-func (q *Question) secrets() []string { return []string{q.Password, q.Token} }
+func (q *Question) secrets() []string {
+	s := []string{q.Password, q.Token}
+	if q.Proxy != nil {
+		s = append(s, q.Proxy.Secrets()...)
+	}
+	found, _ := q.proxies()
+	for _, p := range found {
+		s = append(s, p.Secrets()...)
+	}
+	return s
+}
+
+// proxies returns those that the environment has for the server, and what of it
+// names none although it should.
+func (q *Question) proxies() (found []proxy.Found, wrong map[string]error) {
+	if q.Environ == nil || q.Proxy != nil {
+		return nil, nil
+	}
+	return proxy.FromEnvironment(q.Environ, q.Host, q.Port)
+}
 
 // domain returns the domain of the address that mail is from, or "".
 func (q *Question) domain() string {

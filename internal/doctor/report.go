@@ -73,6 +73,7 @@ type Works struct {
 	Sent     bool     `json:"sent,omitempty"`
 	MaxSize  int64    `json:"max_size,omitempty"` // octets
 	Hello    string   `json:"hello,omitempty"`    // the name for EHLO, where only that one works
+	Proxy    string   `json:"proxy,omitempty"`    // what it was reached through, without a password
 }
 
 // Empty reports whether nothing worked.
@@ -143,7 +144,7 @@ func items(f *Facts) []Item {
 	}
 	for i := range f.Connects {
 		c := &f.Connects[i]
-		p := probe{kind: probeConnect, at: c.Endpoint, address: c.Address}
+		p := probe{kind: probeConnect, at: c.Endpoint, address: c.Address, through: c.Through}
 		list = append(list, Item{Probe: string(probeConnect), About: p.about(), Outcome: string(c.Outcome), TookMS: c.Took.Milliseconds()})
 	}
 	for _, t := range f.Talks {
@@ -155,7 +156,7 @@ func items(f *Facts) []Item {
 		for _, s := range t.Record.Steps {
 			took += s.Took
 		}
-		p := probe{kind: probeTalk, at: t.Endpoint, security: t.Security}
+		p := probe{kind: probeTalk, at: t.Endpoint, security: t.Security, through: t.Through}
 		list = append(list, Item{Probe: string(probeTalk), About: p.about(), Outcome: outcome, TookMS: took.Milliseconds(), Record: t.Record})
 	}
 	for i := range f.Incoming {

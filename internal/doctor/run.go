@@ -61,6 +61,9 @@ func (q *Question) fill() {
 	if q.Now == nil {
 		q.Now = time.Now
 	}
+	if q.Built.IsZero() {
+		q.Built = built()
+	}
 	if q.Resolver == nil {
 		q.Resolver = resolver.New(resolver.Options{Timeout: lookUpWait})
 	}
@@ -222,11 +225,17 @@ func (p *probe) about() string {
 		}
 		return p.name
 	case probeConnect:
+		if p.through != nil {
+			return p.at.String() + " through " + p.through.String()
+		}
 		if p.address.IsValid() && p.address.String() != p.at.Host {
 			return p.at.String() + " [" + p.address.String() + "]"
 		}
 		return p.at.String()
 	case probeTalk:
+		if p.through != nil {
+			return p.at.String() + " through " + p.through.String()
+		}
 		return p.at.String() + " " + securityWords(p.security)
 	case probeLogin:
 		return p.user

@@ -17,7 +17,7 @@ import (
 // talk holds one conversation up to EHLO under TLS. The connection stays open where
 // it got as far as that, for the login and the envelope.
 func (r *run) talk(ctx context.Context, p probe) (string, bool) {
-	t := &Talk{Endpoint: p.at, Security: p.security, Why: talkReason(p.why), Hello: p.name, Spoke: ProtoOther}
+	t := &Talk{Endpoint: p.at, Security: p.security, Why: talkReason(p.why), Hello: p.name, Spoke: ProtoOther, Through: p.through}
 	if t.Hello == "" {
 		t.Hello = r.q.Hostname
 	}
@@ -82,6 +82,9 @@ func (t *Talk) inWords() string {
 // connection returns a connection for a conversation: one that the target's probe
 // has opened, or a new one.
 func (r *run) connection(ctx context.Context, t *Talk) (net.Conn, netip.Addr, Outcome) {
+	if t.Through != nil {
+		return r.dialThrough(ctx, t)
+	}
 	if t.Why == talkTarget {
 		if conn, a := r.take(); conn != nil {
 			return conn, a, Open
@@ -105,6 +108,19 @@ func (r *run) connection(ctx context.Context, t *Talk) (net.Conn, netip.Addr, Ou
 	return r.race(ctx, t.Endpoint, addresses, why)
 }
 
+// dialThrough opens a connection through a proxy of the environment, which looks
+// the name up.
+func (r *run) dialThrough(ctx context.Context, t *Talk) (net.Conn, netip.Addr, Outcome) {
+	ctx, cancel := context.WithTimeout(ctx, r.share(connectWait, 0.3))
+	defer cancel()
+	began := time.Now()
+	conn, err := t.Through.DialContext(ctx, "tcp", t.Endpoint.String())
+	c := Connect{Endpoint: t.Endpoint, Why: connectProxy, Through: t.Through, Took: time.Since(began)}
+	c.Outcome, c.Error, c.Refusal = outcomeOf(err), errorText(err), refusalOf(err)
+	r.connected(c)
+	return conn, netip.Addr{}, c.Outcome
+}
+
 // working returns the address of the target that a connection was opened to, else
 // one address of each family.
 func (r *run) working(ctx context.Context, host string) []netip.Addr {
@@ -118,7 +134,7 @@ func (r *run) working(ctx context.Context, host string) []netip.Addr {
 		}
 		r.mu.Unlock()
 	}
-	if r.q.Proxy != "" {
+	if r.q.Proxy != nil {
 		return []netip.Addr{{}}
 	}
 	return r.addressesOf(ctx, host)
@@ -169,6 +185,8 @@ func (r *run) options(t *Talk, a netip.Addr, conn net.Conn) (smtpclient.Options,
 		}
 	case t.Security == Clear:
 		o.Policy = smtpclient.TLSNone
+	case t.Why == talkAnyCert, t.Why == talkAgain && r.q.betweenServers():
+		o.Policy = smtpclient.TLSOpportunistic
 	}
 	used := false
 	o.Dial = func(context.Context, string, string) (net.Conn, error) {
@@ -189,7 +207,7 @@ func (r *run) timeouts(t *Talk) smtpclient.Timeouts {
 		Mail: command, Rcpt: command, DataInit: command, DataBlock: command, DataDot: r.share(greetingWait, 0.65),
 		Quit: goodbye, Leaving: goodbye,
 	}
-	if t.Why != talkTarget && t.Why != talkAgain && t.Why != talkHello {
+	if t.Why != talkTarget && t.Why != talkAgain && t.Why != talkHello && t.Why != talkProxy {
 		w.TLS, w.Greeting, w.Command = r.share(experiment, 0.25), r.share(experiment, 0.25), r.share(experiment, 0.25)
 	}
 	if t.Why == talkMode {

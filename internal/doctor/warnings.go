@@ -26,6 +26,11 @@ func (j *judge) warnings() []Finding {
 		x.RuledOut = []string{}
 		list = append(list, *x)
 	}
+	if t := j.f.talk(talkTarget); t != nil && t.VerifyError != nil && j.f.talk(talkAnyCert).well() && j.stranger() == nil {
+		x := j.certificate(t)
+		x.Seen = append(x.Seen, "servers hand mail over with any certificate, but whoever checks it (MTA-STS, DANE, a program with a login) would not")
+		warn(x, "")
+	}
 	if t := j.effective(); t != nil {
 		if s := greetingTime(t); s > slowGreeting {
 			warn(j.find("net.slow-greeting", explain.Certain, fmt.Sprintf("the greeting came after %s", inWords(s))), "")

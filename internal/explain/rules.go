@@ -10,7 +10,7 @@ import (
 // that speaks of DMARC mentions SPF too; a refusal of the sender's domain speaks of
 // a domain that does not exist.
 var rulesets = []ruleset{
-	providerRules, softwareRules, saidRules, libraryRules, languageRules, meaningRules, tenantRules, authRules, reputationRules, policyRules, senderRules, limitRules, recipientRules, messageRules,
+	apiRules, providerRules, softwareRules, saidRules, libraryRules, languageRules, meaningRules, tenantRules, authRules, reputationRules, policyRules, senderRules, limitRules, recipientRules, messageRules,
 	tlsRules, serviceRules, clientRules, netRules, deliveryRules, serverRules, protocolRules,
 }
 

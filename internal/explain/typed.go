@@ -14,6 +14,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/provider"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 )
 
@@ -22,7 +23,7 @@ func typed(err error, f Facts) (cause.ID, []cause.ID, Confidence) {
 	if err == nil {
 		return "", nil, Possible
 	}
-	for _, layer := range []func(error, Facts) (cause.ID, []cause.ID){lookup, certificate, handshake, network} {
+	for _, layer := range []func(error, Facts) (cause.ID, []cause.ID){proxied, lookup, certificate, handshake, network} {
 		if id, alt := layer(err, f); id != "" {
 			if len(alt) > 0 {
 				return id, alt, Likely
@@ -31,6 +32,23 @@ func typed(err error, f Facts) (cause.ID, []cause.ID, Confidence) {
 		}
 	}
 	return "", nil, Possible
+}
+
+// proxied names failures of a proxy, and those of the server that it reports.
+func proxied(err error, f Facts) (cause.ID, []cause.ID) {
+	var through *proxy.Error
+	if !errors.As(err, &through) {
+		return "", nil
+	}
+	id, certain := through.Cause()
+	var alt []cause.ID
+	switch {
+	case id != "net.proxy-refused" && f.FromServer:
+		return "delivery.host-unreachable", []cause.ID{"net.proxy-refused"}
+	case id != "net.proxy-refused" && !certain:
+		alt = []cause.ID{"net.timeout", "net.proxy-refused"}
+	}
+	return id, alt
 }
 
 // lookup names failures of the resolver.

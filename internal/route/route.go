@@ -3,8 +3,10 @@ package route
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 	"strings"
 
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -44,13 +46,6 @@ const (
 // identity provider over the network. Its error says what to do and holds no secret.
 type Token func(ctx context.Context, s Scheme, refused string) (string, error)
 
-// Pace bounds what a route may be given. Zero values mean no bound.
-type Pace struct {
-	Connections      int // at once
-	PerMinute        int // messages a minute
-	RecipientsPerDay int // recipients in 24 hours
-}
-
 // Route is where mail for some recipients goes and how. Immutable once in a Table.
 type Route struct {
 	Name       string
@@ -62,11 +57,18 @@ type Route struct {
 	TLS        TLSPolicy
 	Roots      *x509.CertPool // nil: the system's
 	From       smtp.Path      // the mailbox of the route, as which mail is sent; "": as it comes
-	Pace       Pace
-	Match      Match    // what else of a message must fit; zero: nothing
-	Rewrite    Rewrite  // what becomes From; "": RewriteBoth where there is a From
-	Aliases    []string // what the mailbox may send as beside itself: "ann@example.org", "*@example.org", "*"
+	Pace       Pace           // what holds: the operator's bounds, and the provider's where those say nothing
+	PaceOwn    Pace           // of these, the operator's
+	PaceHost   string         // the host whose provider's data gave the others; "" for none
+	Match      Match          // what else of a message must fit; zero: nothing
+	Rewrite    Rewrite        // what becomes From; "": RewriteBoth where there is a From
+	Aliases    []string       // what the mailbox may send as beside itself: "ann@example.org", "*@example.org", "*"
 	Exceptions *Exceptions
+
+	Proxy       *proxy.Proxy       // for every connection of the route; nil: none
+	Source      netip.Addr         // our end of the connection; zero: the system's choice
+	Family      Family             // "": FamilyAuto
+	Certificate *ClientCertificate // nil: none
 }
 
 // IsMX reports whether the recipient's domain decides the next hop.

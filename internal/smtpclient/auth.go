@@ -1,6 +1,7 @@
 package smtpclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -77,7 +78,7 @@ func (c *Client) auth(ctx context.Context, cred Credentials) *evidence.Error {
 		if err != nil || !c.ext.offers(name) {
 			continue
 		}
-		c.mechanism, c.password = name, cred.Password
+		c.mechanism, c.password = name, cmp.Or(cred.Token, cred.Password)
 		r, said, failure := c.exchange(ctx, mechanism, name, initial)
 		switch {
 		case failure != nil:

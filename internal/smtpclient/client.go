@@ -31,6 +31,7 @@ type Options struct {
 	Host      string       // the server's name, which its certificate must bear; or its address
 	Port      int          // its port
 	Addresses []netip.Addr // its addresses, tried in order
+	ByName    bool         // Dial is given the host's name, as a proxy looks it up; Addresses are not used
 
 	Implicit  bool           // TLS at once instead of STARTTLS; not verified unless Policy says so
 	Policy    Policy         // "": TLSVerified
@@ -39,7 +40,8 @@ type Options struct {
 
 	User          string // "": no login
 	Password      string
-	PlaintextAuth bool // credentials may go over clear text
+	Token         string // an OAuth access token in place of the password
+	PlaintextAuth bool   // credentials may go over clear text
 
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 	Timeouts Timeouts

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
@@ -25,12 +27,12 @@ func (c *Client) Open(ctx context.Context) *evidence.Error {
 	c.abort()
 	c.began, c.rec, c.dials, c.tls, c.greet, c.steps = time.Now(), recorder{ring: c.rec.ring}, nil, nil, "", c.steps[:0]
 	furthest := c.local(evidence.StageConnect, evidence.ScopeHost, noReply, ErrNoAddress)
-	for i, a := range c.o.Addresses {
-		err := c.openAt(ctx, hostPort(a, c.o.Port), c.o.Policy)
+	for i, address := range c.targets() {
+		err := c.openAt(ctx, address, c.o.Policy)
 		if err != nil && c.o.Policy == TLSOpportunistic && !c.o.Implicit && clearTextMayDo(err) && ctx.Err() == nil {
 			// STARTTLS was offered and failed. Clear text is what a server without it would
 			// get too; RFC 3207 §4.1. It needs a new connection.
-			err = c.openAt(ctx, hostPort(a, c.o.Port), TLSNone)
+			err = c.openAt(ctx, address, TLSNone)
 		}
 		if err == nil {
 			return nil
@@ -44,6 +46,18 @@ func (c *Client) Open(ctx context.Context) *evidence.Error {
 		}
 	}
 	return furthest
+}
+
+// targets returns what is dialled, in order.
+func (c *Client) targets() []string {
+	if c.o.ByName {
+		return []string{net.JoinHostPort(serverName(c.o.Host), strconv.Itoa(c.o.Port))}
+	}
+	all := make([]string, 0, len(c.o.Addresses))
+	for _, a := range c.o.Addresses {
+		all = append(all, hostPort(a, c.o.Port))
+	}
+	return all
 }
 
 // leave closes a connection that is not wanted after all, with QUIT where it still
@@ -83,7 +97,7 @@ func (c *Client) openAt(ctx context.Context, address string, policy Policy) *evi
 	if c.o.User == "" {
 		return nil
 	}
-	return c.auth(ctx, Credentials{User: c.o.User, Password: c.o.Password})
+	return c.auth(ctx, Credentials{User: c.o.User, Password: c.o.Password, Token: c.o.Token})
 }
 
 // clearTextMayDo reports whether a failure was one of STARTTLS itself.

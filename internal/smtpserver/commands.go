@@ -24,6 +24,9 @@ func (s *session) ehlo(arg string) event {
 	if s.takesLogin() && (s.client.TLS != nil || s.lenient.PlaintextAuth) {
 		lines = append(lines, "AUTH PLAIN LOGIN")
 	}
+	if s.xclient {
+		lines = append(lines, "XCLIENT "+strings.Join(xclientNames, " "))
+	}
 	lines = append(lines, "HELP")
 	s.reply(smtp.NewReply(250, noEnhanced, 0, lines...))
 	return eventHello

@@ -26,6 +26,10 @@ func (s *session) mail(arg string) event {
 		}
 		return eventNone
 	}
+	if !s.needsLogin() && !s.allowed { // a proxy that has not said who its client is
+		s.reply(replyNotAllowed)
+		return eventNone
+	}
 	from, params, err := smtp.ParseMail(s.bracketed(arg, "FROM:"), s.client.ESMTP)
 	if err != nil {
 		s.note("sender.address-invalid", "gives a sender that is not written as it must be")

@@ -45,7 +45,9 @@ type session struct {
 	server  *Server
 	spec    Listener
 	conn    *timedConn
-	allowed bool           // relay and device: the peer may use this listener
+	allowed bool           // relay and device: the client may use this listener
+	xclient bool           // the peer may say who its client is
+	counted netip.Addr     // the address that it is counted under; zero: none. Guarded by server.mu
 	shared  string         // why a rule for the peer's address does not hold; "" when it does
 	device  *device.Device // whose the connection is; nil: of none
 	lenient device.Leniency
@@ -76,14 +78,16 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 	c.client = smtp.Client{SessionID: hex.EncodeToString(id[:]), Listener: spec.Address, Kind: spec.Kind,
 		Addr: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
 	c.log = s.c.Log.With("session", c.client.SessionID, "peer", c.client.Addr.Addr().String(), "listener", spec.Address)
-	c.lenient = device.Leniency{LegacyTLS: spec.LegacyTLS, PlaintextAuth: spec.PlaintextAuth, BareNewlines: spec.BareNewlines}
+	c.xclient = within(spec.XClient, c.client.Addr)
 	c.identify()
 	return c
 }
 
-// identify finds out by the peer's address which device it is and whether it may
+// identify finds out by the client's address which device it is and whether it may
 // send without login. An address that others may have too says neither.
 func (s *session) identify() {
+	s.allowed, s.shared, s.device, s.client.Device = false, "", nil, ""
+	s.lenient = device.Leniency{LegacyTLS: s.spec.LegacyTLS, PlaintextAuth: s.spec.PlaintextAuth, BareNewlines: s.spec.BareNewlines}
 	addr := s.client.Addr.Addr()
 	d := s.server.c.Devices().ByAddress(s.spec.Address, addr)
 	named := d != nil
@@ -170,7 +174,7 @@ func (s *session) run(ctx context.Context) {
 			return
 		}
 	}
-	if !s.needsLogin() && !s.allowed {
+	if !s.needsLogin() && !s.allowed && !s.xclient {
 		s.note("relay.denied", "may not use the listener "+s.spec.Address)
 		s.fail("", "peer is not allowed on this listener")
 		s.reply(replyNotAllowed)
@@ -228,6 +232,10 @@ func (s *session) step() {
 	case webVerbs[name]:
 		s.fail("service.wrong-protocol-http", "speaks HTTP, as a browser does, to a mail server")
 		s.reply(replyNotSMTP)
+		s.state = next(s.state, eventClose)
+	case name == "PROXY" && s.state == stateConnected:
+		s.fail("", "a PROXY header from an address that proxy_protocol does not name")
+		s.reply(replyNoProxy)
 		s.state = next(s.state, eventClose)
 	case !known:
 		s.reply(replyUnknown)

@@ -3,7 +3,9 @@ package doctor
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
 )
@@ -180,4 +182,129 @@ func TestNetworks_Inspected(t *testing.T) {
 	k := w.question(t, "mail goes through an inspecting firewall", "smtp://mail.world.test:587")
 	k.want = "net.smtp-inspection"
 	ask(t, k)
+}
+
+// TestNetworks_Redirected: the network leads mail to a server of its own, whomever
+// one asks for.
+func TestNetworks_Redirected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.standard(t)
+	w.serve(t, "ok/relay", target+":25", "mail.world.test")
+	w.serve(t, "ok/relay", control1+":25", control1)
+	w.serve(t, "tls.certificate-name-mismatch", target+":2525", "mail.world.test")
+	w.serve(t, "ok/relay", control1+":2525", control1)
+	w.serve(t, "ok/relay", control1+":5870", "smtp.isp.test")
+	w.serve(t, "tls.certificate-self-signed", control1+":5871", "smtp.isp.test")
+	w.serve(t, "tls.starttls-not-offered", control1+":5872", "smtp.isp.test")
+	envelope := []string{"--from", "ann@world.test", "--to", "bob@example.net"}
+	login := []string{"--user", "ann@world.test", "--password-file", file(t, "password", "never to be sent")}
+	for _, c := range []struct {
+		name, to, target string
+		args             []string
+		want             cause.ID
+	}{
+		{"another's server, with its certificate", "5870", "smtp://mail.world.test:587", login, "net.port-blocked"},
+		{"another's server, that signs itself", "5871", "smtp://mail.world.test:587", login, "net.port-blocked"},
+		{"another's server, on port 25", "5870", "smtp://mail.world.test:25", envelope, "net.port-blocked"},
+		{"another's server, without STARTTLS", "5872", "smtp://mail.world.test:587", append([]string{"--security", "starttls"}, login...), "net.port-blocked"},
+		{"another's server, without STARTTLS, on port 25", "5872", "smtp://mail.world.test:25", envelope, "net.port-blocked"},
+		{"the server itself has another's certificate", "", "smtp://mail.world.test:2525", []string{"--control", control1 + ":2525"}, "tls.certificate-name-mismatch"},
+	} {
+		rules := "flush ruleset\n"
+		if c.to != "" {
+			rules += "table ip world {\n chain prerouting {\n  type nat hook prerouting priority dstnat;\n  tcp dport { 25, 587 } dnat to " + control1 + ":" + c.to + "\n }\n}\n"
+		}
+		w.rules(t, rules)
+		k := w.question(t, c.name, c.target, c.args...)
+		k.want = c.want
+		ask(t, k)
+	}
+}
+
+// TestNetworks_ClockWrong: all the world is in another month than this machine.
+func TestNetworks_ClockWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(t, "tls.certificate-expired", target+":587", "mail.world.test")
+	w.serve(t, "tls.certificate-expired/not-yet", target+":1587", "mail.world.test")
+	w.names(t, "mail.world.test. 60 IN A "+target, "world.test. 60 IN A "+target)
+	off := map[string]time.Duration{}
+	for _, host := range []string{control1, control2} {
+		var l net.Listener
+		inside(t, w.servers, func() (err error) {
+			l, err = net.Listen("tcp", host+":443")
+			return err
+		})
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Date", time.Now().Add(off[host]).UTC().Format(http.TimeFormat))
+		}))
+		s.Listener.Close()
+		s.Listener = l
+		s.StartTLS()
+		t.Cleanup(s.Close)
+	}
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		name, target string
+		first, other time.Duration
+		want         cause.ID
+		sure         string
+	}{
+		{"this clock is ahead", "smtp://mail.world.test:587", -4 * day, -4 * day, "tls.clock-wrong", "certain"},
+		{"this clock is behind", "smtp://mail.world.test:1587", 12 * day, 12 * day, "tls.clock-wrong", "certain"},
+		{"this clock is right", "smtp://mail.world.test:587", 0, 0, "tls.certificate-expired", "certain"},
+		{"one of two clocks says otherwise", "smtp://mail.world.test:587", -4 * day, 0, "tls.certificate-expired", "certain"},
+		{"another clock is so wrong that it explains nothing", "smtp://mail.world.test:587", -9000 * day, -9000 * day, "tls.certificate-expired", "certain"},
+	} {
+		off[control1], off[control2] = c.first, c.other
+		k := w.question(t, c.name, c.target, "--control", control1+":443", "--control", control2+":443")
+		k.want = c.want
+		if r := ask(t, k); len(r.Findings) > 0 && r.Findings[0].Confidence != c.sure {
+			t.Errorf("%s: it is %s, want %s", c.name, r.Findings[0].Confidence, c.sure)
+		}
+	}
+}
+
+// TestNetworks_BetweenServers: on port 25 without a login any certificate does.
+func TestNetworks_BetweenServers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.controls(t)
+	const ip = "10.12.1."
+	names := []string{"world.test. 60 IN A " + target}
+	host := func(n, scenario string) string {
+		w.ip(t, w.servers, "addr", "add", ip+n+"/32", "dev", "wire")
+		w.serve(t, scenario, ip+n+":25", "mx"+n+".world.test")
+		names = append(names, "mx"+n+".world.test. 60 IN A "+ip+n)
+		return "mx" + n + ".world.test:25"
+	}
+	w.ip(t, w.router, "route", "add", "10.12.1.0/24", "via", "10.12.0.2")
+	self, name, old, unknown, clear, closed, refuses := host("1", "tls.certificate-self-signed"), host("2", "tls.certificate-name-mismatch"), host("3", "tls.certificate-expired"),
+		host("4", "tls.certificate-untrusted"), host("5", "tls.starttls-not-offered"), host("6", "tls.server-unavailable"), host("7", "recipient.unknown")
+	w.names(t, names...)
+	envelope := []string{"--from", "ann@world.test", "--to", "bob@example.net"}
+	login := append([]string{"--user", "ann@world.test", "--password-file", file(t, "password", "never to be sent")}, envelope...)
+	for _, c := range []struct {
+		name, target string
+		args         []string
+		want         cause.ID
+		warning      cause.ID
+	}{
+		{"certificate that signs itself", self, envelope, "", "tls.certificate-self-signed"},
+		{"certificate for another name", name, envelope, "", "tls.certificate-name-mismatch"},
+		{"expired certificate", old, envelope, "", "tls.certificate-expired"},
+		{"certificate of a private authority", unknown, envelope, "", "tls.certificate-untrusted"},
+		{"no STARTTLS", clear, envelope, "", "tls.starttls-not-offered"},
+		{"STARTTLS cannot be begun", closed, envelope, "tls.server-unavailable", ""},
+		{"unknown recipient", refuses, envelope, "recipient.unknown", ""},
+		{"certificate that signs itself, and a login", self, login, "tls.certificate-self-signed", ""},
+		{"certificate that signs itself, and STARTTLS demanded", self, append([]string{"--security", "starttls"}, envelope...), "tls.certificate-self-signed", ""},
+		{"certificate for another name, and a login", name, login, "tls.certificate-name-mismatch", ""},
+		{"no STARTTLS, and a login", clear, login, "tls.starttls-not-offered", ""},
+	} {
+		k := w.question(t, "port 25: "+c.name, c.target, c.args...)
+		k.want, k.warning = c.want, c.warning
+		ask(t, k)
+	}
 }

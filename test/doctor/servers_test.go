@@ -106,7 +106,52 @@ func TestServers_OpenSMTPD(t *testing.T) {
 		{name: "all is well", args: []string{"--security", "none", "--from", "bob@example.net", "--to", user}},
 		{name: "login not offered", asks: "user", args: []string{"--security", "none"}, want: "auth.not-offered"},
 		{name: "no STARTTLS", args: []string{"--security", "starttls"}, want: "tls.starttls-not-offered"},
+		{name: "STARTTLS that breaks in the handshake", cert: asItIs, args: []string{"--security", "starttls"}, want: "tls.handshake-failed"},
+		{name: "STARTTLS that breaks, a login", cert: asItIs, asks: "user", want: "tls.handshake-failed"},
 	})
+}
+
+// TestServers_DovecotSubmission: Dovecot takes mail too, and POP3 is not mail to
+// send.
+func TestServers_DovecotSubmission(t *testing.T) {
+	t.Parallel()
+	sink, err := lab.Start(t.Context(), lab.Options{Cause: "ok/relay"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sink.Close() })
+	c := certificate(t, asItIs)
+	d, err := peers.NeedServices(t).StartDovecot(t.Context(), peers.ServerOptions{Certificate: c.Chain, Key: c.Key, User: user, Password: password, Relay: sink.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peers.Run(t, d.Server, nil)
+	right := append([]string{"--user", user, "--password-file", file(t, "password", password)}, envelope...)
+	wrong := []string{"--user", user, "--password-file", file(t, "password", "another")}
+	for _, s := range []struct {
+		name, target string
+		args         []string
+		want         cause.ID
+		also         []cause.ID
+	}{
+		{name: "submission", target: "smtp://" + d.Submission, args: right},
+		{name: "submissions", target: "smtps://" + d.Submissions, args: right},
+		{name: "message sent", target: "smtp://" + d.Submission, args: append([]string{"--send"}, right...)},
+		{name: "no login given", target: "smtp://" + d.Submission, args: envelope, want: "auth.required"},
+		{name: "wrong password", target: "smtp://" + d.Submission, args: wrong, want: "auth.credentials-rejected"},
+		{name: "wrong password, which POP3 refuses too", target: "smtp://" + d.Submission, args: append([]string{"--pop", "pop3s://" + d.POP3S}, wrong...), want: "auth.credentials-rejected"},
+		{name: "TLS at once on the port of STARTTLS", target: "smtps://" + d.Submission, want: "tls.implicit-on-starttls-port"},
+		{name: "STARTTLS on the port of TLS at once", target: "smtp://" + d.Submissions, args: []string{"--security", "starttls"}, want: "tls.plain-on-implicit-port"},
+		{name: "POP3", target: "smtp://" + d.POP3, want: "service.wrong-protocol-pop3"},
+		{name: "POP3 with TLS", target: "smtps://" + d.POP3S, want: "service.wrong-protocol-pop3"},
+		{name: "POP3 with TLS, found out", target: d.POP3S, want: "service.wrong-protocol-pop3"},
+		{name: "IMAP with TLS, found out", target: d.IMAPS, want: "service.wrong-protocol-imap"},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			ask(t, kase{name: "dovecot: " + s.name, args: append([]string{s.target, "--ca", c.CA}, s.args...), want: s.want, also: s.also})
+		})
+	}
 }
 
 type start = func(context.Context, peers.ServerOptions) (*peers.Server, error)
@@ -210,6 +255,8 @@ func TestServers_DovecotTakesWhatPostfixRefuses(t *testing.T) {
 	args := []string{"smtp://" + p.Address, "--ca", c.CA, "--user", user, "--password-file", file(t, "password", password)}
 	ask(t, kase{name: "postfix refuses, dovecot takes (imaps)", args: append(slices.Clone(args), "--imap", "imaps://"+d.IMAPS), want: "auth.smtp-auth-disabled"})
 	ask(t, kase{name: "postfix refuses, dovecot takes (imap)", args: append(slices.Clone(args), "--imap", "imap://"+d.Address), want: "auth.smtp-auth-disabled"})
+	ask(t, kase{name: "postfix refuses, dovecot takes (pop3s)", args: append(slices.Clone(args), "--pop", "pop3s://"+d.POP3S), want: "auth.smtp-auth-disabled"})
+	ask(t, kase{name: "postfix refuses, dovecot takes (pop3)", args: append(slices.Clone(args), "--pop", "pop3://"+d.POP3), want: "auth.smtp-auth-disabled"})
 }
 
 // TestServers_Proxies: a proxy that refuses, and one that does not.

@@ -15,13 +15,13 @@ import (
 
 // servicePackages are the services that a doctor is shown beside mail servers, and
 // what makes networks fail.
-var servicePackages = []string{"dovecot-core", "dovecot-imapd", "opensmtpd", "nginx", "openssh-server", "tinyproxy-bin", "dante-server", "unbound", "nftables"}
+var servicePackages = []string{"dovecot-core", "dovecot-imapd", "dovecot-pop3d", "dovecot-submissiond", "opensmtpd", "nginx", "openssh-server", "tinyproxy-bin", "dante-server", "unbound", "nftables"}
 
 // OpenServices returns the tree with Dovecot, OpenSMTPD, nginx, OpenSSH,
 // tinyproxy, Dante, unbound and nft, in a directory of its own beside that of
 // Open. Errors are those of Open.
 func OpenServices(ctx context.Context) (*Tree, error) {
-	return open(ctx, "services", servicePackages, []string{"usr/sbin/dovecot", "usr/lib/dovecot/imap-login", "usr/sbin/smtpd", "usr/sbin/nginx",
+	return open(ctx, "services", servicePackages, []string{"usr/sbin/dovecot", "usr/lib/dovecot/imap-login", "usr/lib/dovecot/pop3-login", "usr/lib/dovecot/submission-login", "usr/sbin/smtpd", "usr/sbin/nginx",
 		"usr/sbin/sshd", "usr/bin/tinyproxy", "usr/sbin/danted", "usr/sbin/unbound", "usr/sbin/nft"})
 }
 

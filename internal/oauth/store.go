@@ -1,0 +1,201 @@
+package oauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/wellsent/wellsent/internal/osfile"
+)
+
+// dirName is the directory of sealed files in the data directory.
+const dirName = "oauth"
+
+// stateVersion is the version of a route's state. 1: the first.
+const stateVersion = 1
+
+// state is what is kept of one route.
+type state struct {
+	Version int    `json:"version"`
+	Binding string `json:"binding"` // whom and by whom it was issued; Settings.binding
+
+	Refresh        string    `json:"refresh,omitempty"`
+	SignedIn       time.Time `json:"signed_in,omitzero"`       // when a person last did
+	RefreshUsed    time.Time `json:"refresh_used,omitzero"`    // when it last gave a token
+	RefreshExpires time.Time `json:"refresh_expires,omitzero"` // zero: the provider does not say
+
+	Tokens map[Audience]token `json:"tokens,omitempty"`
+
+	Renewed   time.Time `json:"renewed,omitzero"`    // when a token was last had
+	Failing   string    `json:"failing,omitempty"`   // why none is had; "": it works
+	FailingAt time.Time `json:"failing_at,omitzero"` // since when
+}
+
+// token is one access token.
+type token struct {
+	Access   string    `json:"access"`
+	Scopes   string    `json:"scopes"`   // asked for
+	Received time.Time `json:"received"` // by the local clock
+	Renew    time.Time `json:"renew"`    // from when a new one is asked for
+	Spent    time.Time `json:"spent"`    // from when it is not given out
+}
+
+// fits reports whether t may be given out.
+func (t token) fits(now time.Time, scopes string) bool {
+	return t.Access != "" && t.Scopes == scopes && now.Before(t.Spent) && t.Received.Before(now.Add(time.Minute)) // else the clock was set back
+}
+
+// store keeps the state of routes in a directory. It may be used by many
+// goroutines and processes at once.
+type store struct {
+	data string // the data directory
+
+	mu   sync.Mutex // guards seal
+	seal *sealer    // nil: not read yet
+}
+
+func (s *store) path(route string) string { return filepath.Join(s.data, dirName, route+".sealed") }
+
+// sealer returns the keys, read at first use: a server without OAuth has none.
+func (s *store) sealer() (*sealer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seal != nil {
+		return s.seal, nil
+	}
+	k, err := newSealer(s.data)
+	if err == nil {
+		s.seal = k
+	}
+	return k, err
+}
+
+// stamp changes whenever the file is replaced.
+type stamp struct {
+	size    int64
+	changed time.Time
+	inode   uint64
+}
+
+// stamp returns that of a route's file; the zero stamp where there is none.
+func (s *store) stamp(route string) (stamp, error) {
+	info, err := os.Stat(s.path(route))
+	if errors.Is(err, fs.ErrNotExist) {
+		return stamp{}, nil
+	}
+	if err != nil {
+		return stamp{}, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	return stamp{info.Size(), info.ModTime(), osfile.Inode(info)}, nil
+}
+
+// read returns a route's state; an empty one where there is no file.
+func (s *store) read(route string) (state, error) {
+	none := state{Version: stateVersion}
+	b, err := os.ReadFile(s.path(route))
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	k, err := s.sealer()
+	if err != nil {
+		return none, err
+	}
+	plain, err := k.open(route, b)
+	if err != nil {
+		return none, fmt.Errorf("tokens of route %s: %s: %w. Give the key back, or sign in again: wellsent route logout %s; wellsent route login %s", route, s.path(route), err, route, route)
+	}
+	var st state
+	if err := json.Unmarshal(plain, &st); err != nil {
+		return none, fmt.Errorf("tokens of route %s: %s cannot be read: %w", route, s.path(route), err)
+	}
+	if st.Version != stateVersion {
+		return none, fmt.Errorf("tokens of route %s: %s is of version %d, which this program does not know", route, s.path(route), st.Version)
+	}
+	return st, nil
+}
+
+// update reads a route's state, has edit change it and writes it, under a lock
+// that other processes respect. Durable on return. It returns the state as it is
+// then; edit returns false to leave it.
+func (s *store) update(route string, edit func(*state) bool) (state, error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	unlock, err := osfile.Lock(filepath.Join(dir, route+".lock"))
+	if err != nil {
+		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	defer unlock()
+	st, err := s.read(route)
+	if err != nil {
+		return st, err
+	}
+	if !edit(&st) {
+		return st, nil
+	}
+	st.Version = stateVersion
+	plain, err := json.Marshal(st)
+	if err != nil {
+		return st, err
+	}
+	k, err := s.sealer()
+	if err != nil {
+		return st, err
+	}
+	if err := replace(s.path(route), k.seal(route, plain)); err != nil {
+		return st, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	return st, nil
+}
+
+// remove forgets a route's state.
+func (s *store) remove(route string) error {
+	err := os.Remove(s.path(route))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	return nil
+}
+
+// replace puts data at path, mode 0600, in one step that a crash cannot tear, and
+// durably.
+func replace(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
