@@ -181,7 +181,7 @@ func (s *Status) worries(r *Record, now time.Time) []Worry {
 	}
 	if s.PlainPassword != nil && now.Sub(*s.PlainPassword) < weaknessLasts {
 		add(PlainPassword, "auth.encryption-required", s.subject()+" sends its password without encryption: anybody on the way can read it",
-			"Turn on STARTTLS or SSL/TLS in it, and then change the password: wellsent user passwd", "A password that is used nowhere else does the least harm.")
+			"Turn on STARTTLS or SSL/TLS in it, and then change the password: wellsent user passwd NAME", "A password that is used nowhere else does the least harm.")
 	}
 	return out
 }

@@ -108,7 +108,7 @@ func TestDevice_LegacyTLS(t *testing.T) {
 				t.Error("it was let in")
 			}
 			s := <-ended
-			if s.Failure == nil || s.Failure.Cause != "tls.protocol-version" || !strings.Contains(s.Failure.What, "speaks at most "+tls.VersionName(version)) {
+			if s.Failure == nil || s.Failure.Cause != "tls.protocol-version" || !strings.Contains(s.Failure.What, "speaks "+tls.VersionName(version)) {
 				t.Errorf("%+v", s.Failure)
 			}
 		}

@@ -104,7 +104,7 @@ func (s *session) xclientCommand(arg string) event {
 	}
 	if !s.needsLogin() && !s.allowed {
 		s.note("relay.denied", "may not use the listener "+s.spec.Address)
-		s.fail("", "client is not allowed on this listener")
+		s.fail("relay.denied", "client is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		return eventClose
 	}

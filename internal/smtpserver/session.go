@@ -176,7 +176,7 @@ func (s *session) run(ctx context.Context) {
 	}
 	if !s.needsLogin() && !s.allowed && !s.xclient {
 		s.note("relay.denied", "may not use the listener "+s.spec.Address)
-		s.fail("", "peer is not allowed on this listener")
+		s.fail("relay.denied", "peer is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		s.w.Flush()
 		return
