@@ -9,6 +9,23 @@ import (
 	"github.com/wellsent/wellsent/internal/route"
 )
 
+// TokenSettings returns where the route's tokens come from, with the roots of the
+// file at ca; nil where it logs in otherwise.
+func (rt *Route) TokenSettings() (*oauth.Settings, error) {
+	if rt.OAuth == nil {
+		return nil, nil
+	}
+	set := *rt.OAuth
+	if rt.CA != "" {
+		roots, err := rootsWith(rt.CA)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: %w", rt.Name, err)
+		}
+		set.Roots = roots
+	}
+	return &set, nil
+}
+
 // tokens reads oauth and token_command.
 func (r *reader) tokens(s *table, prefix string, rt *Route) {
 	command := r.text(s, prefix, "token_command", "")

@@ -56,18 +56,20 @@ type Options struct {
 
 // Daemon is the whole post office of one data directory.
 type Daemon struct {
-	log        *slog.Logger
-	data       string
-	routes     atomic.Pointer[route.Table]
-	store      *pebblespool.Store
-	tokens     *oauth.Sources
-	accounts   *auth.Accounts
-	certs      *certificate.Source
-	dispatcher *dispatch.Dispatcher
-	submission *submission.Service
-	server     *smtpserver.Server
-	listeners  []Listening
-	control    net.Listener
+	log         *slog.Logger
+	data        string
+	routes      atomic.Pointer[route.Table]
+	store       *pebblespool.Store
+	tokens      *oauth.Sources
+	certificate string        // the operator's own; "": the private CA's
+	patience    time.Duration // how long mail may wait unannounced
+	accounts    *auth.Accounts
+	certs       *certificate.Source
+	dispatcher  *dispatch.Dispatcher
+	submission  *submission.Service
+	server      *smtpserver.Server
+	listeners   []Listening
+	control     net.Listener
 }
 
 // Listening is one open listener.
@@ -100,6 +102,7 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
+	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
 	routes, err := d.routeTable(cfg)
 	if err != nil {
@@ -282,7 +285,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		sessions.Go(func() error { return d.server.Serve(work, l.socket, l.spec) })
 	}
 	workers.Go(func() error { return d.dispatcher.Run(work) })
-	workers.Go(func() error { return httpapi.NewServer(d.dispatcher, d.log).Serve(work, d.control) })
+	workers.Go(func() error { return d.watch(work) })
+	workers.Go(func() error { return httpapi.NewServer(d.dispatcher, d.log).Worries(d.Worries).Serve(work, d.control) })
 
 	var err error
 	select {

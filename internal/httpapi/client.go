@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 // answerTimeout bounds how long the server may take to begin its answer. An order
@@ -54,6 +55,12 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 func (c *Client) Lanes(ctx context.Context) ([]dispatch.LaneStatus, error) {
 	var lanes []dispatch.LaneStatus
 	return lanes, c.call(ctx, c.http, http.MethodGet, "/v1/lanes", nil, &lanes)
+}
+
+// Worries returns what is to be looked at.
+func (c *Client) Worries(ctx context.Context) ([]worry.Worry, error) {
+	var all []worry.Worry
+	return all, c.call(ctx, c.http, http.MethodGet, "/v1/worries", nil, &all)
 }
 
 // Show returns one message in full, or spool.ErrNotFound.

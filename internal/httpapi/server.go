@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 // The bounds of one request. A client is a command on the same machine: it sends
@@ -29,6 +30,7 @@ const (
 type Server struct {
 	operator Operator
 	info     Info
+	worries  func(context.Context) ([]worry.Worry, error) // nil: there is nobody to ask
 	log      *slog.Logger
 }
 
@@ -39,6 +41,12 @@ func NewServer(o Operator, log *slog.Logger) *Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{operator: o, info: Info{PID: os.Getpid(), Started: time.Now()}, log: log}
+}
+
+// Worries has the server answer what is to be looked at. To be called before Serve.
+func (s *Server) Worries(ask func(context.Context) ([]worry.Worry, error)) *Server {
+	s.worries = ask
+	return s
 }
 
 // Serve answers on l until ctx ends or l fails, then closes l and returns when
@@ -78,6 +86,13 @@ func (s *Server) routes() http.Handler {
 			lanes = []dispatch.LaneStatus{}
 		}
 		s.answer(w, r, lanes, err)
+	})
+	m.HandleFunc("GET /v1/worries", func(w http.ResponseWriter, r *http.Request) {
+		all, err := []worry.Worry{}, error(nil)
+		if s.worries != nil {
+			all, err = s.worries(r.Context())
+		}
+		s.answer(w, r, all, err)
 	})
 	m.HandleFunc("GET /v1/queue", s.list)
 	m.HandleFunc("GET /v1/queue/{id}", func(w http.ResponseWriter, r *http.Request) {

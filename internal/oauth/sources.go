@@ -77,6 +77,19 @@ func same(a, b *Settings) bool {
 	return a.Roots == b.Roots || a.Roots != nil && a.Roots.Equal(b.Roots)
 }
 
+// Keep forgets the sources of routes that are not among names any more. What is on
+// disk of them stays.
+func (s *Sources) Keep(names map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, src := range s.byName {
+		if !names[name] {
+			s.old = append(s.old, src)
+			delete(s.byName, name)
+		}
+	}
+}
+
 // All returns the sources of the present settings.
 func (s *Sources) All() []*Source {
 	s.mu.Lock()
@@ -96,7 +109,13 @@ func (s *Sources) KeepAlive(ctx context.Context) {
 			continue
 		}
 		st := src.Status()
-		if !st.SignedIn || s.now().Sub(st.RefreshUsed) < keepAlive {
+		wait := keepAlive
+		for _, e := range st.Expires {
+			if e.What == ExpiryRefreshToken {
+				wait = min(wait, e.At.Sub(e.From)/4) // some live for hours only
+			}
+		}
+		if !st.SignedIn || s.now().Sub(st.RefreshUsed) < wait {
 			continue
 		}
 		if err := src.renew(ctx); err != nil && ctx.Err() == nil {
