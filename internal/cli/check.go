@@ -111,8 +111,9 @@ func (p *page) worryBanner(ctx context.Context, q *orders) {
 	for i := range all {
 		w := &all[i]
 		switch w.Kind {
-		case worry.LanePaused, worry.LaneDown, worry.OldMail, worry.DeadLetters:
-			continue // the list itself shows them
+		case worry.SignedOut, worry.TokenFails, worry.Expiring, worry.Certificate, worry.Unreadable:
+		default:
+			continue // the list itself shows it, or it is not about sending
 		}
 		do := ""
 		if len(w.Do) > 0 {

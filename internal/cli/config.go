@@ -127,6 +127,13 @@ func (a *app) printCheck(c *config.Config) error {
 			p.named("", "loosened: "+l)
 		}
 	}
+	if len(c.Devices) > 0 {
+		p.line()
+		p.line(p.strong("knows devices"))
+	}
+	for i := range c.Devices {
+		p.named(c.Devices[i].Name, deviceWords(&c.Devices[i]))
+	}
 	p.line()
 	p.line(p.strong("sends mail"))
 	if c.Sandbox {
@@ -172,6 +179,9 @@ func listenerWords(l *config.Listener) string {
 		for i, prefix := range l.Allow {
 			from[i] = prefix.String()
 		}
+		if len(from) == 0 {
+			from = []string{"the devices that may use it"}
+		}
 		words := string(l.Kind) + ": without login from " + strings.Join(from, ", ")
 		if len(l.Senders) > 0 {
 			words += ", as " + strings.Join(l.Senders, ", ")
@@ -195,7 +205,35 @@ func loosened(l *config.Listener) string {
 	if l.BareNewlines {
 		words = append(words, "bare_newlines (bare line ends are repaired)")
 	}
+	if l.AllowGateway {
+		words = append(words, "allow_gateway (whoever comes through a gateway that is allowed needs no login)")
+	}
 	return strings.Join(words, ", ")
+}
+
+// deviceWords says who a device is and what is overlooked for it.
+func deviceWords(d *config.Device) string {
+	from := make([]string, 0, len(d.Addresses)+1)
+	for _, a := range d.Addresses {
+		from = append(from, strings.TrimSuffix(strings.TrimSuffix(a.String(), "/32"), "/128"))
+	}
+	if d.Account != "" {
+		from = append(from, "account "+d.Account)
+	}
+	words := strings.Join(from, ", ")
+	if loose := d.Words(); len(loose) > 0 {
+		words += "; loosened: " + strings.Join(loose, ", ")
+	}
+	if len(d.Senders) > 0 {
+		words += "; as " + strings.Join(d.Senders, ", ")
+	}
+	if d.Route != "" {
+		words += "; by " + d.Route
+	}
+	if d.Expect > 0 {
+		words += "; expected to send every " + durationText(d.Expect)
+	}
+	return words
 }
 
 // routeWords says where a route leads and how secure it is.
@@ -223,6 +261,17 @@ func routeWords(r *config.Route) string {
 	}
 	if !r.From.IsNull() {
 		words += "; as sender " + string(r.From)
+		if r.Rewrite != "" && r.Rewrite != route.RewriteBoth {
+			words += " (" + string(r.Rewrite) + ")"
+		}
+	}
+	for _, m := range []struct {
+		what string
+		list []string
+	}{{"from senders ", r.Match.Senders}, {"of accounts ", r.Match.Accounts}, {"that came in at ", r.Match.Listeners}, {"of devices ", r.Match.Devices}} {
+		if len(m.list) > 0 {
+			words += "; only mail " + m.what + strings.Join(m.list, ", ")
+		}
 	}
 	return words
 }

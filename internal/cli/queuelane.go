@@ -46,9 +46,22 @@ func (p *page) paused(l *dispatch.LaneStatus, now time.Time) {
 	p.line()
 }
 
+// notices writes what should be known of a lane although its mail goes.
+func (p *page) notices(l *dispatch.LaneStatus) {
+	for _, n := range l.Notices {
+		p.field(0, "note", l.Name+": "+n)
+	}
+	if len(l.Notices) > 0 {
+		p.line()
+	}
+}
+
 // laneWords says what holds a lane up, "" when nothing does.
 func laneWords(l *dispatch.LaneStatus, now time.Time) string {
 	words := ""
+	if l.Waits != "" && l.NextProbe != nil {
+		return "waiting for " + l.Waits + ", next at " + clock(*l.NextProbe, now)
+	}
 	switch l.State {
 	case lanePaused:
 		return "paused, see above"

@@ -92,6 +92,7 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 	for i := range lanes {
 		if l := &lanes[i]; f.Lane == "" || f.Lane == l.Name {
 			p.paused(l, now)
+			p.notices(l)
 			sum.lanes[l.Name] = laneWords(l, now)
 		}
 	}
@@ -147,8 +148,13 @@ func (p *page) recipient(e *dispatch.Entry, now time.Time) {
 		state = p.warn(state)
 	}
 	p.line("  ", printable(string(e.Address)))
-	p.line("    ", state, ": ", nextWords(e, now))
+	if e.Waits != "" {
+		p.line("    ", state, " for ", e.Waits, ", next ", atWords(e, now))
+	} else {
+		p.line("    ", state, ": ", nextWords(e, now))
+	}
 	switch {
+	case e.Waits != "" && e.Attempts == 0 && e.Reply == "": // it is said
 	case e.Cause != "":
 		p.paragraph(4, causeWords(e))
 		p.paragraph(4, actWords(e))
@@ -199,6 +205,14 @@ func nextWords(e *dispatch.Entry, now time.Time) string {
 		return "due now" + attempts
 	}
 	return "next attempt " + whenWords(*e.NextAttempt, now) + attempts
+}
+
+// atWords says when what waits for its pace goes on.
+func atWords(e *dispatch.Entry, now time.Time) string {
+	if e.NextAttempt == nil || !e.NextAttempt.After(now) {
+		return "now"
+	}
+	return "at " + clock(*e.NextAttempt, now)
 }
 
 // causeWords names a recipient's cause in words, with its id.

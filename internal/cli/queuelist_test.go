@@ -91,6 +91,7 @@ func sample() *listed {
 			Why: "smtp.office365.com refused the login of relay@example.org.", Do: []string{"Put the right password into relay.secret."}},
 		{Name: "direct/example.net", State: "down", Cause: "net.refused", Title: "The server refused the connection", NextProbe: in(2 * time.Minute)},
 		{Name: "direct/example.com", State: "open"},
+		{Name: "outlook", State: "open", Notices: []string{"smtp.live.com was withdrawn by its provider, and mail goes to its successor: write via = [\"smtp://smtp-mail.outlook.com:587\"] in the route"}},
 	}
 	return &listed{lanes: lanes, entries: []dispatch.Entry{
 		of(first, func(e *dispatch.Entry) {

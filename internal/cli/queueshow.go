@@ -105,7 +105,10 @@ func (p *page) recipientDetail(e *dispatch.Entry, now time.Time) {
 	const indent = 2
 	p.line(p.strong(printable(string(e.Address))))
 	state := stateWords(e)
-	if !e.State.Terminal() {
+	switch {
+	case e.Waits != "":
+		state += " for " + e.Waits + ", next " + atWords(e, now)
+	case !e.State.Terminal():
 		state += ": " + nextWords(e, now)
 	}
 	p.field(indent, "state", state)

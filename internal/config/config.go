@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/auth"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
@@ -19,6 +20,7 @@ type Config struct {
 	Sandbox  bool   // nothing leaves; delivered mail is kept in Data/sandbox
 
 	Listeners []Listener
+	Devices   []Device
 	TLS       TLS
 	Users     []auth.Account
 	Routes    []Route // empty in a sandbox without routes
@@ -40,9 +42,20 @@ type Listener struct {
 	Address       string         // as configured: ":587", "10.0.0.5:25"
 	Allow         []netip.Prefix // relay and device: who may send without login
 	Senders       []string       // relay and device: what they may send as; empty: anything
+	ProxyProtocol []netip.Prefix // balancers, which send a PROXY header
+	XClient       []netip.Prefix // proxies, which say by XCLIENT who their client is
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH without TLS
 	BareNewlines  bool           // bare CR and LF are normalised instead of refused
+	AllowGateway  bool           // relay and device: an address may send without login although it is a gateway's
+	Rewrite       route.Rewrite  // of mail that comes in here; "": as the route says
+}
+
+// Device is a printer, scanner or other machine as configured.
+type Device struct {
+	device.Device
+	Route   string        // by which all of its mail goes; "": as the routes say
+	Rewrite route.Rewrite // of its mail; "": as its listener and the route say
 }
 
 // TLS names the certificate's files. Both are empty for the private CA.
@@ -72,6 +85,9 @@ type Route struct {
 	ClientCertificate string          // absolute path, PEM
 	ClientKey         string          // absolute path, PEM
 	OAuth             *oauth.Settings // nil: no tokens
+	Match             route.Match
+	Rewrite           route.Rewrite // "": both where there is a From
+	Aliases           []string      // what From's mailbox may send as beside itself
 }
 
 // Bounces says where notifications go that cannot be returned.

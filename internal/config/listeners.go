@@ -14,7 +14,7 @@ import (
 // listeners reads all [[listener]] tables.
 func (r *reader) listeners(t *table, c *Config) {
 	for i, s := range r.tablesOf(t, "listener") {
-		l, address := r.listener(s, "listener."+strconv.Itoa(i))
+		l, address := r.listener(s, "listener."+strconv.Itoa(i), c)
 		if l.Address == "" {
 			continue
 		}
@@ -39,7 +39,7 @@ var kinds = []struct {
 	{smtp.KindUnix, 0},
 }
 
-func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
+func (r *reader) listener(s *table, prefix string, c *Config) (l Listener, address got) {
 	defer func() { r.rest(s, "listener") }()
 	kind := r.text(s, prefix, "kind", "")
 	l.Kind = smtp.ListenerKind(kind.text)
@@ -70,10 +70,13 @@ func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
 			l.Address = address.text
 		}
 	}
-	r.peers(s, prefix, &l)
+	r.peers(s, prefix, &l, c)
+	l.ProxyProtocol = r.believed(s, prefix, "proxy_protocol")
+	l.XClient = r.believed(s, prefix, "xclient")
 	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
 	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
 	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)
+	l.Rewrite = r.rewrite(s, prefix)
 	if e := s.find("plaintext_auth"); l.PlaintextAuth && !loopback(l.Address) {
 		r.warn(e.at, "listener.plaintext_auth", "passwords cross the network in clear text on %s", l.Address)
 	}
@@ -81,23 +84,10 @@ func (r *reader) listener(s *table, prefix string) (l Listener, address got) {
 }
 
 // peers reads who may send without login and as whom.
-func (r *reader) peers(s *table, prefix string, l *Listener) {
+func (r *reader) peers(s *table, prefix string, l *Listener, c *Config) {
 	byAddress := l.Kind == smtp.KindRelay || l.Kind == smtp.KindDevice
 	allow, at := r.list(s, prefix, "allow")
-	for _, g := range allow {
-		p, err := parsePrefix(g.text)
-		switch {
-		case err != nil:
-			r.wrong(g.at, "listener.allow", "%v", err)
-			continue
-		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
-			r.wrong(g.at, "listener.allow", "%s takes in a good part of the Internet, whose spam would be relayed: name the networks of your own hosts", g.text)
-			continue
-		case p != p.Masked():
-			r.warn(g.at, "listener.allow", "%s is taken as the network %s", g.text, p.Masked())
-		}
-		l.Allow = append(l.Allow, p.Masked())
-	}
+	l.Allow = r.networks(allow, "listener.allow")
 	senders, sendersAt := r.list(s, prefix, "senders")
 	for _, g := range senders {
 		if err := policy.CheckPattern(g.text); err != nil {
@@ -107,6 +97,7 @@ func (r *reader) peers(s *table, prefix string, l *Listener) {
 		l.Senders = append(l.Senders, g.text)
 	}
 	switch {
+	case byAddress && len(allow) == 0 && s.find("allow") == nil && deviceAt(c, l.Address):
 	case byAddress && len(allow) == 0 && s.find("allow") == nil:
 		r.wrong(s.at, "listener.allow", "is missing: a %s listener asks for no login, so it must say which hosts may use it, such as [\"10.0.0.0/24\"]", l.Kind)
 	case byAddress && len(allow) == 0:
@@ -117,6 +108,53 @@ func (r *reader) peers(s *table, prefix string, l *Listener) {
 	if !byAddress && knownKind(l.Kind) && s.find("senders") != nil {
 		r.wrong(sendersAt, "listener.senders", "is for relay and device listeners; on a %s listener the account's addresses decide: leave it out", l.Kind)
 	}
+	l.AllowGateway = r.flag(s, prefix, "allow_gateway", false)
+	switch e := s.find("allow_gateway"); {
+	case e == nil || !l.AllowGateway:
+	case !byAddress && knownKind(l.Kind):
+		r.wrong(e.at, "listener.allow_gateway", "is for relay and device listeners; a %s listener asks everybody for a login: leave it out", l.Kind)
+	default:
+		r.warn(e.at, "listener.allow_gateway", "whoever reaches a forwarded port of this machine may send mail to anybody, where the gateway's address is allowed")
+	}
+}
+
+// networks returns networks of one's own; those that are not are mistakes.
+func (r *reader) networks(items []got, key string) (all []netip.Prefix) {
+	for _, g := range items {
+		p, err := parsePrefix(g.text)
+		switch {
+		case err != nil:
+			r.wrong(g.at, key, "%v", err)
+			continue
+		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
+			r.wrong(g.at, key, "%s takes in a good part of the Internet, whose spam would be relayed: name the networks of your own hosts", g.text)
+			continue
+		case p != p.Masked():
+			r.warn(g.at, key, "%s is taken as the network %s", g.text, p.Masked())
+		}
+		all = append(all, p.Masked())
+	}
+	return all
+}
+
+// believed reads the networks of peers that may say who their client is.
+func (r *reader) believed(s *table, prefix, name string) (networks []netip.Prefix) {
+	items, _ := r.list(s, prefix, name)
+	for _, g := range items {
+		p, err := parsePrefix(g.text)
+		switch {
+		case err != nil:
+			r.wrong(g.at, "listener."+name, "%v", err)
+			continue
+		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
+			r.wrong(g.at, "listener."+name, "%s takes in a good part of the Internet, and everybody there could pass for anybody: name the addresses of your own proxies", g.text)
+			continue
+		case p != p.Masked():
+			r.warn(g.at, "listener."+name, "%s is taken as the network %s", g.text, p.Masked())
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks
 }
 
 func knownKind(k smtp.ListenerKind) bool {

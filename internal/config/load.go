@@ -82,10 +82,12 @@ func (r *reader) config(t *table, c *Config) {
 		r.wrong(data.at, "data", "%s is a file: name a directory", c.Data)
 	}
 	c.Sandbox = r.flag(t, "", "sandbox", false)
+	devices := r.devices(t, c)
 	r.listeners(t, c)
 	r.tls(t, c)
 	r.users(t, c)
 	r.routes(t, c)
+	r.checkDevices(c, devices)
 	r.bounces(t, c)
 	r.aliases(t, c)
 	r.queue(t, c)

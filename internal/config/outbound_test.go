@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,5 +47,19 @@ func TestLoad_OutboundWays(t *testing.T) {
 		if !strings.Contains(warned, want) {
 			t.Errorf("no warning %q in\n%s", want, warned)
 		}
+	}
+}
+
+func TestLoad_BelievedPeers(t *testing.T) {
+	c, err := loadText(dirWith(t, nil), "hostname = \"post.example.org\"\nsandbox = true\n[[listener]]\nkind = \"submission\"\naddress = \":587\"\nproxy_protocol = [\"10.0.0.2\", \"10.0.1.9/24\"]\nxclient = [\"2001:db8::/64\"]\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := c.Listeners[0]
+	if got := fmt.Sprint(l.ProxyProtocol, l.XClient); got != "[10.0.0.2/32 10.0.1.0/24] [2001:db8::/64]" {
+		t.Errorf("believed are %s", got)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, "is taken as the network 10.0.1.0/24") {
+		t.Errorf("warnings: %v", c.Warnings)
 	}
 }

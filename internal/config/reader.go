@@ -19,6 +19,7 @@ type reader struct {
 	mistakes Errors
 	warnings []Mistake
 	values   []Value
+	named    []reference // what routes name; looked at when all has been read
 }
 
 // wrong notes a mistake. The caller may add a suggestion to what it returns, before

@@ -23,9 +23,18 @@ func (c *Config) RouteTable() (*route.Table, error) {
 			TLS:        route.TLSNone,
 		}}}, nil
 	}
-	t := &route.Table{}
+	t := &route.Table{Devices: map[string]*route.Route{}}
+	exceptions := &route.Exceptions{Devices: map[string]route.Rewrite{}, Listeners: map[string]route.Rewrite{}}
+	for i := range c.Devices {
+		exceptions.Devices[c.Devices[i].Name] = c.Devices[i].Rewrite
+	}
+	for i := range c.Listeners {
+		exceptions.Listeners[c.Listeners[i].Address] = c.Listeners[i].Rewrite
+	}
 	for _, r := range c.Routes {
-		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost}
+		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From,
+			Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost,
+			Match: r.Match, Rewrite: r.Rewrite, Aliases: r.Aliases, Exceptions: exceptions}
 		if r.PasswordFile != "" {
 			out.Password = passwordFrom(r.PasswordFile)
 		}
@@ -40,6 +49,11 @@ func (c *Config) RouteTable() (*route.Table, error) {
 			return nil, err
 		}
 		t.Routes = append(t.Routes, out)
+		for i := range c.Devices {
+			if c.Devices[i].Route == r.Name {
+				t.Devices[c.Devices[i].Name] = out
+			}
+		}
 	}
 	return t, nil
 }

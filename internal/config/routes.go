@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/wellsent/wellsent/internal/policy"
+	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
 // routes reads all [[route]] tables.
 func (r *reader) routes(t *table, c *Config) {
-	all := "" // the first route that takes everything
 	seen := map[string]bool{}
 	for i, s := range r.tablesOf(t, "route") {
 		rt, name := r.route(s, "route."+strconv.Itoa(i))
@@ -23,13 +23,19 @@ func (r *reader) routes(t *table, c *Config) {
 			r.wrong(name.at, "route.name", "%q is there twice: give each route its own name", rt.Name)
 		}
 		seen[rt.Name] = true
-		if all != "" {
-			r.warn(s.at, "route", "%s is never used, as %s before it takes everything: put it first", rt.Name, all)
-		}
-		for _, p := range rt.Recipients {
-			if p == "*" && all == "" {
-				all = rt.Name
+		for i := range c.Routes {
+			earlier := &c.Routes[i]
+			if !earlier.pattern().Covers(rt.pattern()) {
+				continue
 			}
+			what := "all of its mail"
+			if earlier.Match.IsZero() && slices.Contains(earlier.Recipients, "*") {
+				what = "everything"
+			}
+			if !r.devicesOwn(c, rt.Name) {
+				r.warn(s.at, "route", "%s is never used, as %s before it takes %s: put it first", rt.Name, earlier.Name, what)
+			}
+			break
 		}
 		r.signedOut(s, c, &rt)
 		c.Routes = append(c.Routes, rt)
@@ -47,14 +53,7 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 		r.wrong(name.at, "route.name", "%q: use letters, digits, dot, dash and underscore, at most 64", name.text)
 	}
 	recipients, at := r.list(s, prefix, "recipients")
-	for _, g := range recipients {
-		domain := strings.TrimPrefix(g.text, "*.") // "*.example.org" is every domain below it
-		if policy.CheckPattern(g.text) != nil && checkHost(domain) != nil {
-			r.wrong(g.at, "route.recipients", "%q: write \"*\", \"example.org\", \"*.example.org\", \"*@example.org\" or \"ann@example.org\"", g.text)
-			continue
-		}
-		rt.Recipients = append(rt.Recipients, g.text)
-	}
+	rt.Recipients = r.patterns(recipients, "route.recipients")
 	if len(recipients) == 0 {
 		r.wrong(at, "route.recipients", "must say whose mail takes this route: [\"*\"] for everybody's")
 	}
@@ -64,6 +63,8 @@ func (r *reader) route(s *table, prefix string) (rt Route, name got) {
 	r.tokens(s, prefix, &rt)
 	r.outbound(s, prefix, &rt)
 	rt.From = r.address(s, prefix, "from")
+	r.match(s, prefix, &rt)
+	r.rewriting(s, prefix, &rt)
 	r.pace(s, prefix, &rt)
 	return rt, name
 }
@@ -84,12 +85,11 @@ func (r *reader) via(s *table, prefix string, rt *Route) place {
 	for _, g := range items {
 		v, suggestion, err := parseVia(g.text)
 		switch {
-		case errors.Is(err, errLater):
-			r.later(g.at, "route.via", quote(g.text))
 		case err != nil:
 			r.wrong(g.at, "route.via", "%v", err).Suggestion = suggestion
 		default:
 			rt.Via = append(rt.Via, v)
+			r.viaNeeds(s, v, g.at)
 			if v.Scheme == route.SchemeMX && len(items) > 1 {
 				r.wrong(g.at, "route.via", "\"mx\" stands alone: what an MX refuses no other host is asked for; make a route of its own for the other hosts")
 			}
@@ -101,14 +101,26 @@ func (r *reader) via(s *table, prefix string, rt *Route) place {
 	return at
 }
 
-var errLater = errors.New("not available in this version")
+// viaNeeds looks at what a via asks of its route, and at its host's name.
+func (r *reader) viaNeeds(s *table, v route.Via, at place) {
+	if retired, ok := provider.ByRetired(v.Host); ok && retired.Protocol == "smtp" && retired.Successor != "" {
+		r.warn(at, "route.via", "%s was withdrawn by its provider: write %s instead. Until then mail goes there when the old name fails, over verified TLS only", v.Host, retired.Successor)
+	}
+	if !v.IsAPI() {
+		return
+	}
+	service := map[route.Scheme]string{route.SchemeGraph: "Microsoft Graph", route.SchemeGmail: "the Gmail API"}[v.Scheme]
+	if s.find("oauth") == nil && s.find("token_command") == nil {
+		r.wrong(at, "route.via", "%s takes no password: say how the route comes by an access token, with oauth or token_command", service)
+	}
+	if s.find("user") == nil {
+		r.wrong(at, "route.user", "is missing: say from which mailbox %s is to send", service)
+	}
+}
 
 // parseVia reads a via and, where it cannot be read, suggests what was probably
 // meant.
 func parseVia(s string) (v route.Via, suggestion string, err error) {
-	if s == "graph" || strings.HasPrefix(s, "graph:") {
-		return v, "", errLater
-	}
 	v, err = route.ParseVia(s)
 	if err == nil {
 		if _, notIP := netip.ParseAddr(v.Host); notIP != nil && v.Host != "" {
@@ -121,16 +133,19 @@ func parseVia(s string) (v route.Via, suggestion string, err error) {
 		return v, "", errors.New("a host and a port, and nothing else, belong here: use the keys user and password_file")
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
+	if bare := strings.ToLower(strings.TrimRight(s, ":/")); bare == string(route.SchemeGraph) || bare == string(route.SchemeGmail) {
+		return v, strconv.Quote(bare + "://"), err
+	}
 	if !ok {
 		// The scheme is what most people leave out.
 		scheme, rest = "smtp", s
 		if strings.HasSuffix(s, ":465") {
 			scheme = "smtps"
 		}
-	} else if n := nearest(scheme, []string{"smtp", "smtps"}); n != "" {
+	} else if n := nearest(scheme, []string{"smtp", "smtps", "graph", "gmail"}); n != "" {
 		scheme = n
 	}
-	if v, bad := route.ParseVia(scheme + "://" + rest); bad == nil && checkHost(v.Host) == nil {
+	if v, bad := route.ParseVia(scheme + "://" + rest); bad == nil && (v.IsAPI() && v.Host == "" || checkHost(v.Host) == nil) {
 		suggestion = strconv.Quote(scheme + "://" + rest)
 	}
 	return v, suggestion, err

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
 )
 
@@ -23,7 +27,38 @@ func (rt *Route) TokenSettings() (*oauth.Settings, error) {
 		}
 		set.Roots = roots
 	}
+	if p := rt.Proxy; p != nil {
+		if rt.ProxyPasswordFile != "" {
+			p = p.WithPassword(passwordFrom(rt.ProxyPasswordFile))
+		}
+		set.Proxy = p.Address() + " " + p.User() + " " + rt.ProxyPasswordFile
+		set.Dial = p.WithRoots(set.Roots).DialContext
+		if !p.RemoteNames() {
+			set.Dial = lookedUp(set.Dial)
+		}
+	}
 	return &set, nil
+}
+
+// lookedUp returns dial for names, which a proxy does not look up.
+func lookedUp(dial proxy.Dial) proxy.Dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range found {
+			var conn net.Conn
+			if conn, err = dial(ctx, network, net.JoinHostPort(a.Unmap().String(), port)); err == nil || ctx.Err() != nil {
+				return conn, err
+			}
+		}
+		return nil, err
+	}
 }
 
 // tokens reads oauth and token_command.
@@ -78,7 +113,7 @@ func (r *reader) tokenRoute(s *table, rt *Route, at place, both bool) {
 	switch {
 	case both:
 		r.wrong(at, "route.oauth", "token_command stands alone: leave out the other keys of oauth, or the command")
-	case rt.PasswordFile != "":
+	case rt.PasswordFile != "" && !slices.ContainsFunc(rt.Via, route.Via.IsAPI): // else the password is for SMTP, and the token for the interface
 		r.wrong(at, "route.oauth", "a route logs in by password or by token: leave out password_file, or oauth and token_command")
 	case rt.User == "" && s.find("oauth") == nil:
 		r.wrong(at, "route.user", "is missing: say as which mailbox the route sends")

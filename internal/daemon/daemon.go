@@ -18,7 +18,9 @@ import (
 	"github.com/wellsent/wellsent/internal/certificate"
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/deliver"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/gateway"
 	"github.com/wellsent/wellsent/internal/httpapi"
 	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/resolver"
@@ -70,6 +72,8 @@ type Daemon struct {
 	server      *smtpserver.Server
 	listeners   []Listening
 	control     net.Listener
+	devices     atomic.Pointer[device.Set]
+	book        *device.Book // nil: offline
 }
 
 // Listening is one open listener.
@@ -102,6 +106,7 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
+	d.devices.Store(cfg.DeviceSet())
 	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
 	routes, err := d.routeTable(cfg)
@@ -192,6 +197,8 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		Log:      d.log,
 		NewID:    spool.NewQueueID,
 	})
+	d.book = device.Open(cfg.Data, d.log)
+	d.book.Know(d.devices.Load())
 	d.server = smtpserver.New(smtpserver.Config{
 		Hostname:              cfg.Hostname,
 		TLS:                   d.certs.TLSConfig(),
@@ -201,6 +208,9 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
 		Log:                   d.log,
 		Room:                  d.store.Room,
+		Ended:                 d.book.Note,
+		Devices:               d.devices.Load,
+		Shared:                gateway.Watch(gateway.Read),
 	})
 	for _, l := range cfg.Listeners {
 		socket, err := net.Listen("tcp", l.Address)
@@ -208,8 +218,8 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 			return &ListenError{Address: l.Address, Err: err}
 		}
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
-			Kind: l.Kind, Address: l.Address, Allow: l.Allow,
-			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines,
+			Kind: l.Kind, Address: l.Address, Allow: l.Allow, ProxyProtocol: l.ProxyProtocol, XClient: l.XClient,
+			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines, AllowGateway: l.AllowGateway,
 		}})
 	}
 	d.control, err = httpapi.Listen(filepath.Join(cfg.Data, httpapi.SocketName))
@@ -218,12 +228,21 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 
 // settings are what submission takes from the configuration.
 func settings(cfg *config.Config) submission.Settings {
-	s := submission.Settings{Senders: map[string][]string{}, Aliases: cfg.Aliases.Names, AliasDefault: cfg.Aliases.Default,
+	s := submission.Settings{Senders: map[string][]string{}, Devices: map[string][]string{}, Aliases: cfg.Aliases.Names, AliasDefault: cfg.Aliases.Default,
 		WarnAfter: cfg.Queue.WarnAfter, ExpireAfter: cfg.Queue.ExpireAfter}
 	for _, l := range cfg.Listeners {
 		s.Senders[l.Address] = l.Senders
 	}
+	for i := range cfg.Devices {
+		s.Devices[cfg.Devices[i].Name] = cfg.Devices[i].Senders
+	}
 	return s
+}
+
+// Devices returns how the devices, and the peers that are none and failed, have
+// done lately.
+func (d *Daemon) Devices() []device.Status {
+	return device.Report(d.devices.Load(), d.book.Records(), time.Now())
 }
 
 // Dispatcher returns the dispatcher, for orders.
@@ -244,7 +263,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 	return all
 }
 
-// Reload takes routes, accounts and certificates from cfg. What needs another
+// Reload takes routes, accounts, devices and certificates from cfg. What needs another
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
@@ -264,6 +283,8 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))
+	d.devices.Store(cfg.DeviceSet())
+	d.book.Know(d.devices.Load())
 	d.dispatcher.Reloaded(context.Background()) // it writes a lane's record at most
 	d.log.Info("configuration reloaded", "file", cfg.Path, "routes", len(routes.Routes))
 	return nil
@@ -286,7 +307,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	workers.Go(func() error { return d.dispatcher.Run(work) })
 	workers.Go(func() error { return d.watch(work) })
-	workers.Go(func() error { return httpapi.NewServer(d.dispatcher, d.log).Worries(d.Worries).Serve(work, d.control) })
+	workers.Go(func() error { return d.book.Run(work) })
+	workers.Go(func() error {
+		s := httpapi.NewServer(d.dispatcher, d.log)
+		s.Devices, s.Worries = d.Devices, d.Worries
+		return s.Serve(work, d.control)
+	})
 
 	var err error
 	select {

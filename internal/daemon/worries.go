@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/config"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/spool"
@@ -25,7 +26,7 @@ func (d *Daemon) Worries(ctx context.Context) ([]worry.Worry, error) {
 	now := time.Now()
 	all := []worry.Worry{}
 	for _, look := range []func(context.Context, time.Time) ([]worry.Worry, error){
-		d.laneWorries, d.mailWorries, d.certificateWorries, d.tokenWorries,
+		d.laneWorries, d.mailWorries, d.certificateWorries, d.tokenWorries, d.deviceWorries,
 	} {
 		found, err := look(ctx, now)
 		if err != nil {
@@ -75,6 +76,26 @@ func (d *Daemon) tokenWorries(_ context.Context, now time.Time) ([]worry.Worry, 
 	var all []worry.Worry
 	for _, s := range d.tokens.All() {
 		all = append(all, worry.Tokens(s.Status(), now)...)
+	}
+	return all, nil
+}
+
+// deviceWorries are those of package device. Without a server what the last one has
+// written counts.
+func (d *Daemon) deviceWorries(_ context.Context, now time.Time) ([]worry.Worry, error) {
+	var report []device.Status
+	if d.book != nil {
+		report = d.Devices()
+	} else {
+		records, err := device.Read(d.data)
+		if err != nil {
+			return nil, err
+		}
+		report = device.Report(d.devices.Load(), records, now)
+	}
+	var all []worry.Worry
+	for _, w := range device.Worries(report) {
+		all = append(all, worry.Worry{Kind: worry.Device + worry.Kind(w.Kind), Subject: w.Device, What: w.What, Cause: w.Cause, Do: w.Do})
 	}
 	return all, nil
 }

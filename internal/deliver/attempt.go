@@ -19,6 +19,7 @@ type attempt struct {
 	left     []int // positions in outcomes of the recipients to be served, in order
 	hosts    []host
 	asked    int             // of hosts
+	known    []failure       // of hosts, of earlier attempts
 	failures []failure       // of hosts
 	few      int             // recipients that one request may have; 0: no bound
 	wait     time.Duration   // how long a host asks to be left alone
@@ -144,7 +145,13 @@ func (a *attempt) hostName() string {
 // giveUp ends the attempt for the recipients that are left.
 func (a *attempt) giveUp(err *evidence.Error) {
 	if errors.Is(err, errNoHostLeft) && a.trouble != nil {
-		a.left = nil // each has the outcome of the last transaction
+		// Each has the outcome of the last transaction. But a refused login must not be
+		// tried again as soon as an outage would be, whoever was asked after it.
+		if refused := a.refusedLogin(); refused != nil {
+			a.trouble = refused
+			a.fail(a.left, refused)
+		}
+		a.left = nil
 		return
 	}
 	switch err.Scope {

@@ -55,7 +55,7 @@ func (c *conversation) open(ctx context.Context, a *attempt) *evidence.Error {
 		if err != nil {
 			return err
 		}
-		a.hosts = c.d.standIns.order(c, hosts)
+		a.hosts, a.known = c.d.standIns.order(c, hosts)
 	}
 	var failure *evidence.Error
 	for {
@@ -117,7 +117,7 @@ func (c *conversation) openHost(ctx context.Context, h host) *evidence.Error {
 		Implicit: h.implicit, Policy: policy(c.route), TLSConfig: c.tlsConfig(), Roots: c.route.Roots,
 		Dial: c.d.Dialer(c.route), ByName: c.byName(), Timeouts: c.d.o.Timeouts,
 	}
-	if h.smart && c.route.Token != nil {
+	if h.login == loginToken+"-smtp" {
 		return c.openByToken(ctx, h, o)
 	}
 	if h.smart && c.route.User != "" {

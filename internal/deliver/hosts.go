@@ -58,7 +58,7 @@ func loginOf(r *route.Route, s route.Scheme) login {
 	switch {
 	case s == route.SchemeGraph, s == route.SchemeGmail:
 		return loginToken + "-" + login(s)
-	case r.Token != nil:
+	case r.Token != nil && r.Password == nil:
 		return loginToken + "-smtp"
 	case r.User != "":
 		return loginPassword

@@ -1,15 +1,17 @@
 package deliver
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/netip"
-	"strings"
 
 	"github.com/wellsent/wellsent/internal/deliver/api"
 	"github.com/wellsent/wellsent/internal/deliver/gmail"
 	"github.com/wellsent/wellsent/internal/deliver/graph"
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtpclient"
@@ -74,15 +76,26 @@ func (c *conversation) offersDSN() bool { return c.api == nil && c.client.Extens
 // openAPI returns a conversation with h. Nothing is asked yet.
 func (c *conversation) openAPI(h host) carrier {
 	o := api.Options{
-		Host: h.name, Port: h.port, User: c.route.User, Roots: c.route.Roots, TLSConfig: c.d.o.TLSConfig,
-		Dial: c.d.o.Dial, Answers: c.d.o.Timeouts.DataDot,
+		Host: h.name, Port: h.port, User: c.route.User, Roots: c.route.Roots, TLSConfig: c.tlsConfig(),
+		Dial: c.d.Dialer(c.route), ByName: c.byName(), Answers: c.d.o.Timeouts.DataDot,
 		Addresses: func(ctx context.Context, name string) ([]netip.Addr, error) {
-			return c.d.o.Resolver.Addresses(ctx, name)
+			found, err := c.addresses(ctx, host{name: name, lookUp: name, port: h.port})
+			if err != nil {
+				return nil, err
+			}
+			return found, nil
 		},
 	}
 	if c.route.Token != nil {
 		o.Token = func(ctx context.Context, refused string) (string, error) {
-			return c.route.Token(ctx, h.scheme, refused)
+			token, err := c.route.Token(ctx, h.scheme, refused)
+			switch {
+			case errors.Is(err, oauth.ErrFresh):
+				return refused, nil // another would be refused as well
+			case err != nil:
+				return "", tokenFailed(ctx, err)
+			}
+			return token, nil
 		}
 	}
 	if h.scheme == route.SchemeGmail {
@@ -104,6 +117,9 @@ func (c *conversation) hand(ctx context.Context, a *attempt) bool {
 	}
 	a.begun++
 	answer := c.api.Send(ctx, c.mail(a, batch))
+	if answer.Err != nil && proxyLogin(answer.Err) {
+		answer.Err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
+	}
 	a.wait = max(a.wait, answer.RetryAfter)
 	if answer.Err == nil {
 		a.notes = append(a.notes, answer.Notes...)
@@ -141,15 +157,19 @@ func (c *conversation) mail(a *attempt, positions []int) *api.Mail {
 	for i, pos := range positions {
 		m.Recipients[i] = msg.Recipients[pos].Path
 	}
+	rule := rewriting(c.route, msg)
 	m.Content = func() (io.ReadCloser, error) {
 		body, err := a.r.Body()
 		if err != nil {
 			return nil, err
 		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(strings.NewReader(string(msg.Header)), body), body}, nil
+		header := msg.Header
+		if rule.From {
+			if header, body, _, err = rewritten(rule, msg, body); err != nil {
+				return nil, err
+			}
+		}
+		return &remainder{io.MultiReader(bytes.NewReader(header), body), body}, nil
 	}
 	return m
 }

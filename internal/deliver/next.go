@@ -90,11 +90,25 @@ func (a *attempt) next() (host, bool) {
 	for a.asked < len(a.hosts) {
 		h := a.hosts[a.asked]
 		a.asked++
-		if mayAskAll(a.failures, h) {
+		if a.mayAsk(h) {
 			return h, true
 		}
 	}
 	return host{}, false
+}
+
+// mayAsk reports whether h may be asked after all that is known.
+func (a *attempt) mayAsk(h host) bool { return mayAskAll(slices.Concat(a.known, a.failures), h) }
+
+// refusedLogin returns the failure of this attempt that was a login refused for
+// good; nil when there is none.
+func (a *attempt) refusedLogin() *evidence.Error {
+	for _, f := range a.failures {
+		if f.err.Stage == evidence.StageAuth && f.err.Origin == evidence.OriginRemote && f.err.Reply.Permanent() {
+			return f.err
+		}
+	}
+	return nil
 }
 
 // judge notes an answer that is a failure of the host's, and reports whether
@@ -106,7 +120,7 @@ func (a *attempt) judge(answer *smtpclient.Answer) bool {
 	h := a.c.host
 	a.failed(answer.Err, h)
 	if a.hosts == nil && h.smart {
-		a.hosts = a.c.d.standIns.order(a.c, smartHosts(a.c.route))
+		a.hosts, a.known = a.c.d.standIns.order(a.c, smartHosts(a.c.route))
 		if h.isAPI() {
 			// A connection of its own may have gone stale; the interface has not.
 			a.hosts = slices.DeleteFunc(a.hosts, func(x host) bool { return x.rank == h.rank })
@@ -116,7 +130,7 @@ func (a *attempt) judge(answer *smtpclient.Answer) bool {
 		return mayAsk(a.failures[len(a.failures)-1], h) // exchangers: by a new connection, to whichever answers
 	}
 	for _, x := range a.hosts[a.asked:] {
-		if mayAskAll(a.failures, x) {
+		if a.mayAsk(x) {
 			return true
 		}
 	}

@@ -27,11 +27,10 @@ type standIns struct {
 
 // standIn is a host that serves in place of the preferred one.
 type standIn struct {
-	rank    int       // of the host that serves
-	until   time.Time // when the preferred one is asked again
-	wait    time.Duration
-	written string // the preferred host
-	why     string // what became of it
+	rank   int       // of the host that serves
+	until  time.Time // when the preferred one is asked again
+	wait   time.Duration
+	failed failure // what became of the preferred host
 }
 
 // keyOf names a route with its hosts and its login: what was learned of one set of
@@ -45,23 +44,23 @@ func keyOf(r *route.Route) string {
 }
 
 // order returns the hosts in the order in which they are asked now: the one that
-// serves first, while there is one.
-func (s *standIns) order(c *conversation, hosts []host) []host {
+// serves first, while there is one, and then why it does.
+func (s *standIns) order(c *conversation, hosts []host) (ordered []host, known []failure) {
 	if len(hosts) < 2 || !hosts[0].smart {
-		return hosts
+		return hosts, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of[keyOf(c.route)]
 	if x == nil || s.dueLocked(x) {
-		return hosts
+		return hosts, nil
 	}
 	i := slices.IndexFunc(hosts, func(h host) bool { return h.rank == x.rank })
 	if i < 1 {
-		return hosts
+		return hosts, nil
 	}
 	hosts[i].after = "" // it is known to serve
-	return slices.Concat(hosts[i:i+1], hosts[:i], hosts[i+1:])
+	return slices.Concat(hosts[i:i+1], hosts[:i], hosts[i+1:]), []failure{x.failed}
 }
 
 // due reports whether c, which speaks to a stand-in, is the one to ask the
@@ -116,13 +115,13 @@ func (s *standIns) serves(c *conversation, failures []failure) []string {
 		} else {
 			x.wait = min(2*x.wait, longStandIn)
 		}
-		x.rank, x.until, x.written, x.why = h.rank, time.Now().Add(x.wait), f.host.written, reason(f.err)
+		x.rank, x.until, x.failed = h.rank, time.Now().Add(x.wait), *f
 		if s.of == nil {
 			s.of = map[string]*standIn{}
 		}
 		s.of[key] = x
 		if !known {
-			c.d.o.Log.Warn("mail goes by a stand-in", "route", c.route.Name, "via", h.written, "instead_of", x.written, "cause", string(f.err.Cause), "error", f.err.Error(), "next", x.until.Format(time.RFC3339), "do", advice(h))
+			c.d.o.Log.Warn("mail goes by a stand-in", "route", c.route.Name, "via", h.written, "instead_of", f.host.written, "cause", string(f.err.Cause), "error", f.err.Error(), "next", x.until.Format(time.RFC3339), "do", advice(h))
 		}
 	}
 	return notices(h, x)
@@ -152,7 +151,7 @@ func reason(err *evidence.Error) string {
 func notices(h host, x *standIn) []string {
 	var out []string
 	if x != nil && x.rank == h.rank && h.succeeds == "" {
-		out = append(out, fmt.Sprintf("mail goes by %s, as %s does not serve: %s; it is tried again at %s", h.written, x.written, x.why, x.until.Format("15:04")))
+		out = append(out, fmt.Sprintf("mail goes by %s, as %s does not serve: %s; it is tried again at %s", h.written, x.failed.host.written, reason(x.failed.err), x.until.Format("15:04")))
 	}
 	if a := advice(h); a != "" {
 		out = append(out, a)

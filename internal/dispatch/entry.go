@@ -88,4 +88,5 @@ type LaneStatus struct {
 	Actor     cause.Actor `json:"actor"`
 	Why       string      `json:"why"`
 	Do        []string    `json:"do"`
+	Notices   []string    `json:"notices"` // what should be known although mail goes: a stand-in serves, a name was withdrawn
 }

@@ -53,10 +53,12 @@ type lane struct {
 	mu          sync.Mutex // guards the fields below
 	health      health
 	workers     int
-	crowded     bool    // it is in the dispatcher's crowd
-	idle        int     // of these, waiting for work
-	concurrency float64 // conversations allowed now
-	ceiling     int     // conversations that the other side was seen to allow; 0: no such
+	crowded     bool      // it is in the dispatcher's crowd
+	idle        int       // of these, waiting for work
+	concurrency float64   // conversations allowed now
+	gapEnds     time.Time // of the gap after the last message, while slow. Apart from health.Next, before which what fails is no news
+	ceiling     int       // conversations that the other side was seen to allow; 0: no such
+	notices     []string  // what the operator should know although it works; as of the last message that went well
 	ceilingAt   time.Time
 	toldOf      string // the bound of the pace that the log was last told of
 	toldAt      time.Time
@@ -141,8 +143,8 @@ func (l *lane) admitLocked(now time.Time) admission {
 		}
 		return admission{ok: true}
 	}
-	if h.State == laneSlow && now.Before(h.Next) {
-		return admission{until: h.Next}
+	if next := later(h.Next, l.gapEnds); h.State == laneSlow && now.Before(next) {
+		return admission{until: next}
 	}
 	return admission{ok: true}
 }
@@ -163,7 +165,7 @@ func (l *lane) allowedLocked(now time.Time, r *route.Route) int {
 // spendLocked notes that a message is being tried.
 func (l *lane) spendLocked(now time.Time) {
 	if l.health.State == laneSlow {
-		l.health.Next = now.Add(l.health.Gap)
+		l.gapEnds = now.Add(l.health.Gap)
 	}
 }
 
@@ -281,7 +283,7 @@ func (l *lane) status(queued int, wait *paceWait) LaneStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
-	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}}
+	s := LaneStatus{Name: string(l.name), State: h.State, Workers: l.workers, Queued: queued, Do: []string{}, Notices: append([]string{}, l.notices...)}
 	if wait != nil && (h.State == laneOpen || h.State == laneSlow && wait.until.After(h.Next)) {
 		f := wait.finding()
 		s.NextProbe, s.Waits, s.Cause, s.Title, s.Actor, s.Why, s.Do = &wait.until, wait.words(), f.Cause, f.Title, f.Actor, f.Why, append(s.Do, f.Do...)

@@ -120,7 +120,8 @@ func (e *Entry) describe(f explain.Finding) {
 	e.Title = f.Title
 }
 
-// Lanes returns the lanes that have mail or are not open, by name.
+// Lanes returns the lanes that have mail, are not open, or have something to be
+// known, by name.
 func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	if err := d.ensureLanes(ctx); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func (d *Dispatcher) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	all := slices.Collect(maps.Values(d.lanes))
 	d.mu.RUnlock()
 	for _, l := range all {
-		if st := d.status(l, 0); !seen[st.Name] && st.State != laneOpen {
+		if st := d.status(l, 0); !seen[st.Name] && (st.State != laneOpen || len(st.Notices) > 0) {
 			out = append(out, st)
 		}
 	}
@@ -208,56 +209,23 @@ func (d *Dispatcher) Cancel(ctx context.Context, s Selection) (Done, error) {
 
 // order changes each selected recipient as change says, which returns why it will
 // not, if so. With probe the waits of the lanes concerned end.
-func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spool.Outcome) string, probe bool) (Done, error) {
-	done := Done{Skipped: []string{}}
+func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spool.Outcome) string, probe bool) (done Done, err error) {
+	done = Done{Skipped: []string{}}
 	if err := d.ensureLanes(ctx); err != nil {
 		return done, err
 	}
 	lanes := map[spool.Destination]bool{}
+	b := &orderBatch{d: d, done: &done, probe: probe}
 	for t, err := range d.selected(ctx, s) {
+		if err == nil {
+			err = b.add(ctx, t, change, lanes)
+		}
 		if err != nil {
-			return done, err
+			return done, errors.Join(err, b.settle(ctx))
 		}
-		m, err := d.o.Store.ClaimMessage(ctx, t.id, t.indexes)
-		if err != nil {
-			why := "it is not in the queue"
-			if errors.Is(err, spool.ErrClaimed) {
-				why = "it is being delivered at this moment"
-			} else if !errors.Is(err, spool.ErrNotFound) && !errors.Is(err, spool.ErrBadID) {
-				return done, err
-			}
-			done.Skipped = append(done.Skipped, fmt.Sprintf("%s: %s", t.id, why))
-			continue
-		}
-		var outcomes []spool.Outcome
-		rest, chosen := *m, *m
-		rest.Recipients, chosen.Recipients = nil, nil
-		for i := range m.Recipients {
-			x := &m.Recipients[i]
-			o := spool.OutcomeOf(m.ID, x)
-			if why := change(&o); why != "" {
-				done.Skipped = append(done.Skipped, fmt.Sprintf("%s to %s: %s", m.ID, x.Path, why))
-				rest.Recipients = append(rest.Recipients, *x)
-				continue
-			}
-			outcomes = append(outcomes, o)
-			chosen.Recipients = append(chosen.Recipients, *x)
-			lanes[x.Destination] = true
-		}
-		if len(rest.Recipients) > 0 {
-			d.o.Store.Release(&rest)
-		}
-		if len(outcomes) == 0 {
-			continue
-		}
-		if err := d.o.Store.Settle(ctx, outcomes, nil); err != nil {
-			d.o.Store.Release(&chosen)
-			return done, err
-		}
-		if !probe { // held or cancelled: a flush need not wait for it
-			d.settled(&settlement{outcomes: outcomes})
-		}
-		done.Recipients += len(outcomes)
+	}
+	if err := b.settle(ctx); err != nil {
+		return done, err
 	}
 	if probe {
 		if s.Lane != "" {
@@ -268,6 +236,78 @@ func (d *Dispatcher) order(ctx context.Context, s Selection, change func(o *spoo
 		}
 	}
 	return done, nil
+}
+
+// orderBatchSize is how many recipients an order changes in one synced step.
+const orderBatchSize = 500
+
+// orderBatch is what an order has claimed and not yet settled.
+type orderBatch struct {
+	d        *Dispatcher
+	done     *Done
+	probe    bool
+	outcomes []spool.Outcome
+	claimed  []*spool.Message // with the recipients of outcomes
+}
+
+// add claims what t is about and changes it, in the next settlement.
+func (b *orderBatch) add(ctx context.Context, t target, change func(o *spool.Outcome) string, lanes map[spool.Destination]bool) error {
+	m, err := b.d.o.Store.ClaimMessage(ctx, t.id, t.indexes)
+	if err != nil {
+		why := "it is not in the queue"
+		if errors.Is(err, spool.ErrClaimed) {
+			why = "it is being delivered at this moment"
+		} else if !errors.Is(err, spool.ErrNotFound) && !errors.Is(err, spool.ErrBadID) {
+			return err
+		}
+		b.done.Skipped = append(b.done.Skipped, fmt.Sprintf("%s: %s", t.id, why))
+		return nil
+	}
+	rest, chosen := *m, *m
+	rest.Recipients, chosen.Recipients = nil, nil
+	for i := range m.Recipients {
+		x := &m.Recipients[i]
+		o := spool.OutcomeOf(m.ID, x)
+		if why := change(&o); why != "" {
+			b.done.Skipped = append(b.done.Skipped, fmt.Sprintf("%s to %s: %s", m.ID, x.Path, why))
+			rest.Recipients = append(rest.Recipients, *x)
+			continue
+		}
+		b.outcomes = append(b.outcomes, o)
+		chosen.Recipients = append(chosen.Recipients, *x)
+		lanes[x.Destination] = true
+	}
+	if len(rest.Recipients) > 0 {
+		b.d.o.Store.Release(&rest)
+	}
+	if len(chosen.Recipients) > 0 {
+		b.claimed = append(b.claimed, &chosen)
+	}
+	if len(b.outcomes) < orderBatchSize {
+		return nil
+	}
+	return b.settle(ctx)
+}
+
+// settle settles what has come together. Where that fails, nothing of it has
+// changed.
+func (b *orderBatch) settle(ctx context.Context) error {
+	if len(b.outcomes) == 0 {
+		return nil
+	}
+	outcomes, claimed := b.outcomes, b.claimed
+	b.outcomes, b.claimed = nil, nil
+	if err := b.d.o.Store.Settle(ctx, outcomes, nil); err != nil {
+		for _, m := range claimed {
+			b.d.o.Store.Release(m)
+		}
+		return err
+	}
+	if !b.probe { // held or cancelled: a flush need not wait for it
+		b.d.settled(&settlement{outcomes: outcomes})
+	}
+	b.done.Recipients += len(outcomes)
+	return nil
 }
 
 // Reloaded tells the dispatcher that the routes may be others now: a lane that is
@@ -312,7 +352,10 @@ func (d *Dispatcher) selected(ctx context.Context, s Selection) iter.Seq2[target
 	return func(yield func(target, error) bool) {
 		switch {
 		case len(s.IDs) > 0:
-			for _, id := range s.IDs {
+			for i, id := range s.IDs {
+				if slices.Contains(s.IDs[:i], id) {
+					continue
+				}
 				if !yield(target{id: spool.QueueID(id)}, nil) {
 					return
 				}

@@ -24,6 +24,7 @@ type settlement struct {
 	action   Action        // for the lane: ActDown, ActPause, ActThrottle; "" for none
 	well     bool          // the conversation worked
 	proof    bool          // it delivered something
+	notices  []string      // what the operator should know although it works
 	asked    time.Duration // how long the other side wants to be left alone; 0: it did not say
 }
 
@@ -40,7 +41,7 @@ type verdict struct {
 // judge decides what an attempt leads to. It has no effects.
 func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *deliver.Result, began time.Time) *settlement {
 	now := time.Now()
-	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted, asked: result.RetryAfter}
+	s := &settlement{message: m, took: now.Sub(began), well: result.Trouble == nil && result.Attempted, asked: result.RetryAfter, notices: result.Notices}
 	l.mu.Lock()
 	proven := l.health.Proven == settings(r)
 	l.mu.Unlock()
@@ -73,7 +74,7 @@ func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *de
 // factsOf returns what decides an outcome's action.
 func factsOf(o *deliver.Outcome, r *route.Route) facts {
 	scheme := r.Via[0].Scheme
-	f := facts{status: o.Status, smartHost: scheme == route.SchemeSMTP || scheme == route.SchemeSMTPS, code: o.Reply.Code}
+	f := facts{status: o.Status, smartHost: scheme != route.SchemeMX && scheme != route.SchemeSandbox, code: o.Reply.Code}
 	if o.Err != nil {
 		f.stage, f.origin, f.scope, f.cause = o.Err.Stage, o.Err.Origin, o.Err.Scope, o.Err.Cause
 		if f.code == 0 {
@@ -226,6 +227,7 @@ func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *
 			l.health.Next = now.Add(l.waitLocked(d.o.Retry, s.asked, rand.Float64()))
 		}
 	case s.well:
+		l.notices = s.notices
 		changed = l.wentWellLocked(now, r, s.proof)
 		goOn = l.health.State == laneOpen
 	}

@@ -442,6 +442,9 @@ func (d *Dispatcher) destination(table *route.Table, m *spool.Message, x *spool.
 			// which its recipient, who sent the mail, sends.
 			r = table.For(route.Question{Recipient: x.Path, Sender: x.Path})
 		}
+		if r == nil {
+			r = table.ForAnySender(x.Path)
+		}
 	}
 	if r == nil {
 		return ""

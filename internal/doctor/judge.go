@@ -167,6 +167,9 @@ func (j *judge) greeting() *Finding {
 		if t.Failure.Reply.Code == 530 { // FTP greets with 220 too, and wants a login before anything; RFC 959 §5.4
 			return j.find("service.wrong-protocol-other", explain.Likely, "it greets with "+t.Record.Greeting+", and answers EHLO with "+t.Failure.Reply.String()+", as FTP servers do")
 		}
+		if code := t.Failure.Reply.Code; (code == 500 || code == 502) && strings.Contains(strings.ToUpper(t.Record.Greeting), "LMTP") { // RFC 2033 §4.1: LHLO in place of EHLO
+			return j.find("service.wrong-protocol-other", explain.Certain, "it greets with "+t.Record.Greeting+", and does not know EHLO: it is an LMTP server, which delivers to mailboxes and takes no mail to send")
+		}
 		if !t.Failure.Reply.IsZero() {
 			return j.hello(t)
 		}

@@ -100,6 +100,9 @@ func refusal(s string) bool {
 // under TLS, from its greeting.
 func spoken(t *Talk, head []byte) Protocol {
 	outer := identify(head)
+	if outer == ProtoPOP3 && t.Security == Implicit && len(head) > 0 && head[0] == '-' {
+		return ProtoOther // an answer to what we said: see speakFirst
+	}
 	if outer != ProtoTLS {
 		return outer
 	}
@@ -164,7 +167,9 @@ func (r *run) speakFirst(ctx context.Context, at Endpoint, s Security) Protocol 
 	}
 	head := make([]byte, maxHead)
 	n, _ := conn.Read(head)
-	t.Spoke = identify(head[:n])
+	if t.Spoke = identify(head[:n]); t.Spoke == ProtoPOP3 {
+		t.Spoke = ProtoOther // POP3 greets first; this is Redis, which says -ERR to what it does not know
+	}
 	t.First = time.Since(began)
 	first, _, _ := strings.Cut(string(head[:n]), "\n")
 	t.Record = &evidence.Record{

@@ -43,10 +43,22 @@ func (r *run) dialSmall(ctx context.Context, at Endpoint, a netip.Addr) (net.Con
 // 2923 §2.1.
 func (j *judge) blackHole() *Finding {
 	t, small := j.f.talk(talkTarget), j.f.talk(talkSmall)
-	if !t.stalled() || small == nil || !small.well() && small.TLS == "" && small.VerifyError == nil {
-		return nil
+	if !t.stalled() || small == nil || !furtherThan(small, t) {
+		return nil // small segments change nothing
 	}
 	return j.find("net.mtu-black-hole", explain.Certain,
 		fmt.Sprintf("the conversation begins and stalls at stage %s, where packets get large: %s", t.Failure.Stage, errorText(t.Failure.Err)),
 		fmt.Sprintf("with segments of no more than %d octets it goes on, tried just now: %s", smallSegment, small.inWords()))
+}
+
+// furtherThan reports whether a conversation got past the point at which another
+// has stalled.
+func furtherThan(t, stalled *Talk) bool {
+	switch {
+	case t.well():
+		return true
+	case stalled.TLS == "": // in the handshake, or before
+		return t.TLS != "" || t.VerifyError != nil
+	}
+	return t.Failure.Stage == evidence.StageEHLO && !t.Failure.Reply.IsZero()
 }

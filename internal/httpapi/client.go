@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/worry"
 )
@@ -55,6 +56,12 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 func (c *Client) Lanes(ctx context.Context) ([]dispatch.LaneStatus, error) {
 	var lanes []dispatch.LaneStatus
 	return lanes, c.call(ctx, c.http, http.MethodGet, "/v1/lanes", nil, &lanes)
+}
+
+// Devices returns how devices have done lately.
+func (c *Client) Devices(ctx context.Context) ([]device.Status, error) {
+	var devices []device.Status
+	return devices, c.call(ctx, c.http, http.MethodGet, "/v1/devices", nil, &devices)
 }
 
 // Worries returns what is to be looked at.

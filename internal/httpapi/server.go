@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/worry"
 )
@@ -28,9 +29,13 @@ const (
 
 // Server answers on the control socket.
 type Server struct {
+	// Devices returns how devices have done lately; set before Serve, nil: none.
+	Devices func() []device.Status
+	// Worries returns what is to be looked at; set before Serve, nil: nothing.
+	Worries func(context.Context) ([]worry.Worry, error)
+
 	operator Operator
 	info     Info
-	worries  func(context.Context) ([]worry.Worry, error) // nil: there is nobody to ask
 	log      *slog.Logger
 }
 
@@ -41,12 +46,6 @@ func NewServer(o Operator, log *slog.Logger) *Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{operator: o, info: Info{PID: os.Getpid(), Started: time.Now()}, log: log}
-}
-
-// Worries has the server answer what is to be looked at. To be called before Serve.
-func (s *Server) Worries(ask func(context.Context) ([]worry.Worry, error)) *Server {
-	s.worries = ask
-	return s
 }
 
 // Serve answers on l until ctx ends or l fails, then closes l and returns when
@@ -87,10 +86,17 @@ func (s *Server) routes() http.Handler {
 		}
 		s.answer(w, r, lanes, err)
 	})
+	m.HandleFunc("GET /v1/devices", func(w http.ResponseWriter, r *http.Request) {
+		devices := []device.Status{}
+		if s.Devices != nil {
+			devices = s.Devices()
+		}
+		s.answer(w, r, devices, nil)
+	})
 	m.HandleFunc("GET /v1/worries", func(w http.ResponseWriter, r *http.Request) {
 		all, err := []worry.Worry{}, error(nil)
-		if s.worries != nil {
-			all, err = s.worries(r.Context())
+		if s.Worries != nil {
+			all, err = s.Worries(r.Context())
 		}
 		s.answer(w, r, all, err)
 	})

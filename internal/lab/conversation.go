@@ -29,6 +29,9 @@ type conversation struct {
 	hasFrom   bool
 	rcpt      string // the last one accepted
 	rcpts     int
+	to        []string // those accepted
+	begun     time.Time
+	counted   bool // among the account's connections
 }
 
 // serve speaks with one client.
@@ -38,6 +41,8 @@ func (s *Server) serve(conn net.Conn) {
 	c.record = s.script.begin(conn.RemoteAddr().String())
 	c.id = c.record.Number
 	defer c.end()
+	s.meter.enter()
+	c.counted = true
 	stop := time.AfterFunc(maxConversation, func() { conn.Close() })
 	defer stop.Stop()
 	if s.scenario.b.implicit && !c.handshake() {
@@ -53,10 +58,19 @@ func (s *Server) serve(conn net.Conn) {
 // end notes that the conversation has ended.
 func (c *conversation) end() {
 	c.raw.Close()
+	c.uncount()
 	c.remark("the connection is closed")
 	c.s.script.note(c.record, func(r *Conversation) { r.Ended = true })
 	if done := c.s.options.Done; done != nil {
 		done(c.s.script.copy(c.record))
+	}
+}
+
+// uncount takes the connection out of the count of the account's.
+func (c *conversation) uncount() {
+	if c.counted {
+		c.counted = false
+		c.s.meter.left()
 	}
 }
 

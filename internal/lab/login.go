@@ -22,7 +22,7 @@ func (c *conversation) mechanisms() string {
 // TLS to be had.
 func (c *conversation) offersAuth() bool {
 	b := &c.s.scenario.b
-	return !b.noAuth && (c.secure || b.noStartTLS || b.masked || b.clearAuth)
+	return !b.noAuth && (c.secure || b.noStartTLS || b.masked || b.clearAuth || c.s.options.ClearAuth)
 }
 
 // auth makes one login. RFC 4954.
@@ -54,6 +54,8 @@ func (c *conversation) auth(arg string) bool {
 	good := c.s.persona.rejected
 	if right {
 		good = c.s.persona.accepted
+	} else {
+		c.s.meter.refused()
 	}
 	if a, ok := c.s.scenario.b.acts[stepLogin]; ok && a.challenge != "" && (a.when == nil || a.when(c)) {
 		if _, on := c.ask(a.challenge); !on {
@@ -116,7 +118,10 @@ func (c *conversation) exchange(initial string, given bool) (right, on bool) {
 }
 
 func (c *conversation) known(word []byte) bool {
-	return c.triedUser == rightUser && string(word) == rightPassword
+	c.s.mu.Lock()
+	right := c.s.password
+	c.s.mu.Unlock()
+	return c.triedUser == rightUser && right != "" && string(word) == right
 }
 
 // bearer returns the user of an OAuth login: "user=…" in XOAUTH2, "a=…" in

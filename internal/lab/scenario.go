@@ -47,6 +47,7 @@ type behaviour struct {
 	closed     bool                // nothing listens
 	foreign    func(*conversation) // another protocol altogether
 	told       func(*Settings)     // what a client is told in place of what is right
+	limits     Limits              // what the account may do
 }
 
 // step is a place in the conversation.

@@ -12,6 +12,8 @@ var good = []Scenario{
 	{ID: "ok/tls", Title: "nothing is wrong: TLS at once, then login", Shows: "mail is accepted", Stage: "post-data", b: behaviour{implicit: true}},
 	{ID: "ok/relay", Title: "nothing is wrong: a relay that asks for no login", Shows: "mail is accepted", Stage: "post-data",
 		b: behaviour{noAuth: true, told: withoutLogin}},
+	{ID: "ok/exchange-online", Title: "nothing is wrong, and the account has Exchange Online's limits: 3 connections, 30 messages a minute, 10,000 recipients a day", Shows: "432 4.3.2, 451 4.7.500 or 554 5.2.0 after what is over", Stage: "post-data", Persona: "exchange-online", Source: "Exchange Online",
+		b: behaviour{limits: ExchangeLimits}},
 	{ID: "ok/imap", Title: "a good IMAP server, for comparing logins", Shows: "the login works there", Stage: "auth",
 		b: behaviour{foreign: imap, implicit: true}},
 	{ID: "ok/pop3", Title: "a good POP3 server, for comparing logins", Shows: "the login works there", Stage: "auth",

@@ -42,6 +42,11 @@ type Options struct {
 
 	Log func(Line) // called for each line, by many goroutines; may be nil
 
+	Limits    *Limits          // what the account may do; nil: what the scenario says
+	Now       func() time.Time // by which the limits are counted; nil: time.Now
+	ClearAuth bool             // AUTH is offered without TLS too
+	Stored    func(Stored)     // called for each message accepted, by many goroutines; may be nil
+
 	// Done is called when a conversation has ended, by many goroutines; may be nil.
 	Done func(Conversation)
 }
@@ -63,29 +68,23 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex // guards conns
-	conns map[net.Conn]bool
+	meter meter
+
+	mu       sync.Mutex // guards the fields below
+	conns    map[net.Conn]bool
+	password string // of the account; "": none is right
 }
 
 // Start starts a server. It stops when ctx ends or Close is called. The error is
 // ErrUnknown, or one of the listener.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	scenario, ok := Find(o.Cause)
-	if !ok {
-		return nil, fmt.Errorf("%w scenario %q", ErrUnknown, o.Cause)
+	s, err := newServer(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	if o.Persona == "" {
-		o.Persona = scenario.Persona
-	}
-	persona, ok := findPersona(o.Persona)
-	if !ok {
-		return nil, fmt.Errorf("%w persona %q", ErrUnknown, o.Persona)
-	}
-	s := &Server{scenario: scenario, persona: persona, options: o, conns: map[net.Conn]bool{}, script: transcript{log: o.Log}}
-	s.ctx, s.cancel = context.WithCancel(ctx)
 	if err := s.open(); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("%s: %w", scenario.ID, err)
+		return nil, fmt.Errorf("%s: %w", s.scenario.ID, err)
 	}
 	if s.listener != nil {
 		s.wg.Add(1)
@@ -99,6 +98,66 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}()
 	return s, nil
 }
+
+// New returns a server that listens nowhere and serves the connections that it is
+// handed, in clear text: for tests in a bubble of their own time, where there are
+// no sockets. A scenario whose trouble is in the network or in TLS has none here.
+func New(ctx context.Context, o Options) (*Server, error) {
+	s, err := newServer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.settings = Settings{Host: o.Hostname, Security: "none", User: rightUser, Password: rightPassword, From: sender, To: recipient}
+	s.tls = s.config(&chain{})
+	return s, nil
+}
+
+// Serve serves one connection, until it ends or the server is closed.
+func (s *Server) Serve(conn net.Conn) {
+	s.wg.Add(1)
+	defer s.wg.Done()
+	if !s.hold(conn) {
+		conn.Close()
+		return
+	}
+	defer s.release(conn)
+	s.serve(conn)
+}
+
+func newServer(ctx context.Context, o Options) (*Server, error) {
+	scenario, ok := Find(o.Cause)
+	if !ok {
+		return nil, fmt.Errorf("%w scenario %q", ErrUnknown, o.Cause)
+	}
+	if o.Persona == "" {
+		o.Persona = scenario.Persona
+	}
+	persona, ok := findPersona(o.Persona)
+	if !ok {
+		return nil, fmt.Errorf("%w persona %q", ErrUnknown, o.Persona)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{scenario: scenario, persona: persona, options: o, conns: map[net.Conn]bool{}, script: transcript{log: o.Log}, password: rightPassword}
+	s.meter.limits = scenario.b.limits
+	if o.Limits != nil {
+		s.meter.limits = *o.Limits
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	return s, nil
+}
+
+// SetPassword makes word the account's password from now on; with "" every login
+// is refused. Who has signed in stays so.
+func (s *Server) SetPassword(word string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.password = word
+}
+
+// Usage returns what clients made of the limits.
+func (s *Server) Usage() Usage { return s.meter.usageNow() }
 
 // open opens what listens and makes the settings and the certificate.
 func (s *Server) open() error {

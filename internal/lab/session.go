@@ -59,6 +59,7 @@ func (c *conversation) command(line string) bool {
 	case "VRFY":
 		return c.say("252 2.0.0 " + arg)
 	case "QUIT":
+		c.uncount() // before the client hears of it, and may open the next one
 		c.say(p.bye)
 		c.leave()
 		return false
@@ -75,13 +76,18 @@ func (c *conversation) reply(at step, good string) bool {
 
 // answer is reply for those who must know whether the command was obeyed.
 func (c *conversation) answer(at step, good string) (obeyed, on bool) {
-	b := &c.s.scenario.b
-	if !c.wait(b.slow) {
+	if !c.wait(c.s.scenario.b.slow) {
 		return false, false
 	}
-	a, ok := b.acts[at]
+	return c.answerNow(at, good)
+}
+
+// answerNow is answer for what has waited already.
+func (c *conversation) answerNow(at step, good string) (obeyed, on bool) {
+	a, ok := c.s.scenario.b.acts[at]
 	if !ok || a.when != nil && !a.when(c) {
-		return good != "" && good[0] < '4', good == "" || c.say(good)
+		said := good == "" || c.say(good)
+		return said && good != "" && good[0] < '4', said
 	}
 	if !c.wait(a.wait) {
 		return false, false
@@ -113,7 +119,7 @@ func (c *conversation) introduce(name string) {
 	c.s.script.note(c.record, func(r *Conversation) { r.HELO = name })
 }
 
-func (c *conversation) forget() { c.from, c.hasFrom, c.rcpt, c.rcpts = "", false, "", 0 }
+func (c *conversation) forget() { c.from, c.hasFrom, c.rcpt, c.rcpts, c.to = "", false, "", 0, nil }
 
 // hello is the reply to EHLO: who we are and what is offered now.
 func (c *conversation) hello() string {
@@ -173,7 +179,7 @@ func (c *conversation) mail(arg string) bool {
 	}
 	c.from = string(path)
 	obeyed, on := c.answer(stepMail, good)
-	c.hasFrom = obeyed
+	c.hasFrom, c.begun = obeyed, c.s.options.Now()
 	return on
 }
 
@@ -187,9 +193,14 @@ func (c *conversation) recipient(arg string) bool {
 		return c.say("503 5.5.1 Error: need MAIL command")
 	}
 	c.rcpt = string(path)
-	obeyed, on := c.answer(stepRcpt, c.s.persona.rcpt)
+	good := c.s.persona.rcpt
+	if n := c.s.meter.limits.Recipients; n > 0 && c.rcpts >= n {
+		good = saysMany
+	}
+	obeyed, on := c.answer(stepRcpt, good)
 	if obeyed {
 		c.rcpts++
+		c.to = append(c.to, c.rcpt)
 	}
 	return on
 }
@@ -256,9 +267,26 @@ func (c *conversation) stored(n int64) bool {
 	if n > c.maxBytes() {
 		good = "552 5.3.4 Message size exceeds fixed limit"
 	}
-	obeyed, on := c.answer(stepDot, good)
-	if obeyed {
+	if !c.wait(c.s.scenario.b.slow) {
+		return false
+	}
+	var counted *spent
+	now := c.s.options.Now()
+	if good[0] == '2' {
+		var refusal string
+		if counted, refusal = c.s.meter.spend(now, c.rcpts); refusal != "" {
+			good = refusal
+		}
+	}
+	obeyed, on := c.answerNow(stepDot, good)
+	switch {
+	case obeyed:
 		c.s.script.note(c.record, func(r *Conversation) { r.Accepted++ })
+		if c.s.options.Stored != nil {
+			c.s.options.Stored(Stored{From: c.from, To: c.to, Begun: c.begun, At: now})
+		}
+	case counted != nil: // the client does not know that it was taken
+		c.s.meter.unspend(counted)
 	}
 	c.forget()
 	return on

@@ -105,6 +105,17 @@ func (t *Table) For(q Question) *Route {
 	return nil
 }
 
+// ForAnySender returns the first route that takes mail for rcpt from somebody, nil
+// when there is none: the last resort of a notification, which must arrive.
+func (t *Table) ForAnySender(rcpt smtp.Path) *Route {
+	for _, r := range t.Routes {
+		if matchesAny(r.Recipients, rcpt) {
+			return r
+		}
+	}
+	return nil
+}
+
 // ByLane returns the route and the domain that a lane's name stands for; the
 // route is nil when the present table has none of that name.
 func (t *Table) ByLane(lane string) (r *Route, domain string) {

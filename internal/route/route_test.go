@@ -21,6 +21,11 @@ func TestParseVia(t *testing.T) {
 		{"smtp://192.0.2.1:25", Via{SchemeSMTP, "192.0.2.1", 25}, "smtp://192.0.2.1:25"},
 		{"smtp://[2001:db8::1]", Via{SchemeSMTP, "2001:db8::1", 587}, "smtp://[2001:db8::1]:587"},
 		{"smtp://[2001:db8::1]:25", Via{SchemeSMTP, "2001:db8::1", 25}, "smtp://[2001:db8::1]:25"},
+		{"graph://", Via{Scheme: SchemeGraph}, "graph://"},
+		{"Graph:///", Via{Scheme: SchemeGraph}, "graph://"},
+		{"graph://graph.microsoft.us", Via{SchemeGraph, "graph.microsoft.us", 443}, "graph://graph.microsoft.us:443"},
+		{"graph://127.0.0.1:8443", Via{SchemeGraph, "127.0.0.1", 8443}, "graph://127.0.0.1:8443"},
+		{"gmail://", Via{Scheme: SchemeGmail}, "gmail://"},
 	} {
 		got, err := ParseVia(c.in)
 		if err != nil || got != c.want || got.String() != c.text {
@@ -34,6 +39,7 @@ func TestParseVia_SaysWhatIsWrong(t *testing.T) {
 		"", "smtp.example.net", "smtp.example.net:587", "http://example.net", "smtp://", "smtp://:587", "smtp://host:",
 		"smtp://host:0", "smtp://host:65536", "smtp://host:smtp", "smtp://2001:db8::1", "smtp://[2001:db8::zz]:25",
 		"smtp://user:secret@host", "smtp://host/path", "smtp://a b", "mx://example.org",
+		"graph", "gmail", "graph:", "graph://a/b", "graph://:443", "gmail://me@",
 	} {
 		if got, err := ParseVia(in); err == nil {
 			t.Errorf("ParseVia(%q) = %+v, want an error", in, got)

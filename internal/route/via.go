@@ -13,11 +13,13 @@ const (
 	PortSMTP  = 587 // message submission; RFC 6409 §3.1
 	PortSMTPS = 465 // submission with TLS at once; RFC 8314 §7.3
 	PortMX    = 25  // RFC 5321 §4.5.4.2
+	PortHTTPS = 443 // of an interface whose host is named; RFC 9110 §4.2.2
 )
 
 // ParseVia reads a via as the configuration has it: "mx", "smtp://host",
-// "smtp://host:port", "smtps://host" or "smtps://host:port". The host may be an
-// IP address, an IPv6 one in brackets. The error says what is wrong with it, for
+// "smtp://host:port", "smtps://host" or "smtps://host:port"; and "graph://" or
+// "gmail://", with a host and a port where it is not the usual one. The host may be
+// an IP address, an IPv6 one in brackets. The error says what is wrong with it, for
 // the person who wrote it.
 func ParseVia(s string) (Via, error) {
 	if strings.EqualFold(s, string(SchemeMX)) {
@@ -32,8 +34,12 @@ func ParseVia(s string) (Via, error) {
 		v.Port = PortSMTP
 	case v.Scheme == SchemeSMTPS:
 		v.Port = PortSMTPS
+	case v.IsAPI() && strings.TrimSuffix(rest, "/") == "":
+		return v, nil
+	case v.IsAPI():
+		v.Port = PortHTTPS
 	default:
-		return Via{}, fmt.Errorf("%q: %s:// is not known; use smtp:// or smtps://", s, scheme)
+		return Via{}, fmt.Errorf("%q: %s:// is not known; use smtp:// or smtps://, or graph:// or gmail://", s, scheme)
 	}
 	if strings.ContainsAny(rest, "@?#") {
 		// What is before an @ may be a password, so the text is not repeated.
@@ -83,11 +89,19 @@ func splitHostPort(s string) (host, port string, err error) {
 	return host, port, nil
 }
 
+// IsAPI reports a via that takes mail over HTTPS, by token alone.
+func (v Via) IsAPI() bool { return v.Scheme == SchemeGraph || v.Scheme == SchemeGmail }
+
 // String returns the via as it is written in the configuration, always with its
 // port.
 func (v Via) String() string {
 	switch v.Scheme {
 	case SchemeSMTP, SchemeSMTPS:
+		return string(v.Scheme) + "://" + net.JoinHostPort(v.Host, strconv.Itoa(v.Port))
+	case SchemeGraph, SchemeGmail:
+		if v.Host == "" {
+			return string(v.Scheme) + "://"
+		}
 		return string(v.Scheme) + "://" + net.JoinHostPort(v.Host, strconv.Itoa(v.Port))
 	}
 	return string(v.Scheme)

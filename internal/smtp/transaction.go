@@ -99,8 +99,9 @@ type Client struct {
 	SessionID string               // appears in log lines and in the text of some replies
 	Listener  string               // the listener's address as configured
 	Kind      ListenerKind         // the listener's kind
-	Addr      netip.AddrPort       // the peer's address
+	Addr      netip.AddrPort       // the client's address
 	Local     netip.AddrPort       // the address it connected to
+	Via       netip.AddrPort       // the peer that has told Addr and Local, by PROXY or XCLIENT; zero: the client is the peer
 	Name      string               // the argument of EHLO or HELO, as given; "" before
 	ESMTP     bool                 // greeted with EHLO
 	TLS       *tls.ConnectionState // nil: the connection is in clear text

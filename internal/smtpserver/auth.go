@@ -3,6 +3,7 @@ package smtpserver
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ func (s *session) auth(arg string) event {
 	mechanism, initial, hasInitial := strings.Cut(arg, " ")
 	mechanism = strings.ToUpper(mechanism)
 	switch {
-	case !s.needsLogin():
+	case !s.takesLogin():
 		s.reply(replyAuthNotHere)
 		return eventNone
 	case s.client.Account != "":
@@ -25,7 +26,8 @@ func (s *session) auth(arg string) event {
 	case mechanism == "":
 		s.reply(replyArgument)
 		return eventNone
-	case s.client.TLS == nil && !s.spec.PlaintextAuth:
+	case s.client.TLS == nil && !s.lenient.PlaintextAuth:
+		s.note("auth.encryption-required", "logs in without encryption")
 		s.reply(replyAuthNeedsTLS)
 		return eventNone
 	}
@@ -44,6 +46,12 @@ func (s *session) auth(arg string) event {
 		return s.loginRefused(*r)
 	}
 	s.client.Account, s.client.Mechanism = login.account, mechanism
+	if d := s.server.c.Devices().ByAccount(login.account); d != nil && d != s.device && (len(d.Listeners) == 0 || slices.Contains(d.Listeners, s.spec.Address)) {
+		s.is(d)
+	}
+	if s.plain {
+		s.log.Warn("password without encryption", "account", login.account, "cause", "auth.encryption-required")
+	}
 	s.conn.bound(time.Time{}) // no stranger any more
 	s.reply(replyAuthOK)
 	return eventNone
@@ -113,10 +121,12 @@ func (s *session) loginRefused(r smtp.Reply) event {
 	}
 	if r.Code == 535 {
 		s.logins++
+		s.note("auth.credentials-rejected", "gives a user name or password that is wrong")
 	}
 	if s.logins >= maxLogins {
 		s.reply(r)
-		s.fail("auth.too-many-logins", "too many failed logins")
+		s.noted = nil // the whole says more than its first part
+		s.fail("auth.too-many-logins", "gave a wrong user name or password too often")
 		s.reply(replyTooManyLogins)
 		return eventClose
 	}
@@ -136,6 +146,7 @@ type login struct {
 var errRefused = errors.New("login refused")
 
 func (l *login) check(user, password string) error {
+	l.s.plain = l.s.plain || l.s.client.TLS == nil
 	l.account, l.refusal = l.s.server.c.Handler.Authenticate(l.s.ctx, &l.s.client, user, password)
 	if l.refusal != nil {
 		return errRefused

@@ -21,8 +21,11 @@ func (s *session) ehlo(arg string) event {
 	if s.client.TLS == nil && s.server.tls != nil {
 		lines = append(lines, "STARTTLS")
 	}
-	if s.needsLogin() && (s.client.TLS != nil || s.spec.PlaintextAuth) {
+	if s.takesLogin() && (s.client.TLS != nil || s.lenient.PlaintextAuth) {
 		lines = append(lines, "AUTH PLAIN LOGIN")
+	}
+	if s.xclient {
+		lines = append(lines, "XCLIENT "+strings.Join(xclientNames, " "))
 	}
 	lines = append(lines, "HELP")
 	s.reply(smtp.NewReply(250, noEnhanced, 0, lines...))
@@ -42,7 +45,12 @@ func (s *session) helo(arg string) event {
 // hello takes the client's name. Any name will do: containers and devices have
 // odd ones, nothing depends on it, and a refusal here is the hardest to explain.
 func (s *session) hello(arg string) bool {
+	if (arg == "" || len(arg) > maxNameLength) && s.lenient.AnyHello {
+		s.overlook("HELO without a usable name")
+		arg = "unknown"
+	}
 	if arg == "" || len(arg) > maxNameLength {
+		s.note("sender.bad-helo", "greets without a usable name")
 		s.reply(replyHelloWantsName)
 		return false
 	}

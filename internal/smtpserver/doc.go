@@ -5,7 +5,8 @@
 //
 // # Vocabulary
 //
-// A session is one connection. Its client is the peer. A mail transaction begins
+// A session is one connection. Its client is the peer, or whom a named peer has
+// told of, by the PROXY protocol or by XCLIENT. A mail transaction begins
 // with MAIL and ends with the reply to the final dot, RSET, EHLO or STARTTLS.
 //
 // # States and invariants
@@ -23,6 +24,10 @@
 // survives it: input that follows STARTTLS in clear text ends the session.
 // Credentials are taken only over TLS, except with PlaintextAuth.
 //
+// Peers that a listener does not name cannot pass for others. What a named peer
+// says holds for limits, for who may use the listener, for the log and Received; it
+// never lends its own rights, and what it says of TLS or of logins is not taken.
+//
 // # Failure
 //
 // A panic in a handler answers 421 to that client, is logged with its stack, and
@@ -37,5 +42,6 @@
 //
 // # Standards
 //
-// RFC 5321, 6409, 8314, 1870, 2034, 2920, 3207, 3461, 4954, 6152, 6531.
+// RFC 5321, 6409, 8314, 1870, 2034, 2920, 3207, 3461, 4954, 6152, 6531. The PROXY
+// protocol, and XCLIENT as Postfix has it (XCLIENT_README).
 package smtpserver

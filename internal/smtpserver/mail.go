@@ -12,15 +12,27 @@ import (
 // mail begins a mail transaction. RFC 5321 §4.1.1.2.
 func (s *session) mail(arg string) event {
 	if s.needsLogin() && s.client.Account == "" {
-		if s.client.TLS == nil && !s.spec.PlaintextAuth {
+		switch {
+		case s.shared != "" && !s.needsLoginKind():
+			s.note("relay.denied", "is known by its address only, and may be anybody: "+s.shared)
+			s.log.Warn("relaying by address refused", "why", s.shared, "do", "see docs/devices.md, or allow_gateway = true on the listener if this is meant")
+			s.reply(replyShared(s.client.Addr.Addr().String()))
+		case s.client.TLS == nil && !s.lenient.PlaintextAuth:
+			s.note("auth.encryption-required", "sends mail without encryption and login")
 			s.reply(replyNeedTLS)
-		} else {
+		default:
+			s.note("auth.required", "did not log in")
 			s.reply(replyNeedAuth)
 		}
 		return eventNone
 	}
-	from, params, err := smtp.ParseMail(arg, s.client.ESMTP)
+	if !s.needsLogin() && !s.allowed { // a proxy that has not said who its client is
+		s.reply(replyNotAllowed)
+		return eventNone
+	}
+	from, params, err := smtp.ParseMail(s.bracketed(arg, "FROM:"), s.client.ESMTP)
 	if err != nil {
+		s.note("sender.address-invalid", "gives a sender that is not written as it must be")
 		s.replyError(err)
 		return eventNone
 	}
@@ -43,8 +55,9 @@ func (s *session) mail(arg string) event {
 
 // rcpt adds a recipient. RFC 5321 §4.1.1.3.
 func (s *session) rcpt(arg string) event {
-	to, params, err := smtp.ParseRcpt(arg, s.tx.Params.SMTPUTF8)
+	to, params, err := smtp.ParseRcpt(s.bracketed(arg, "TO:"), s.tx.Params.SMTPUTF8)
 	if err != nil {
+		s.note("recipient.address-syntax", "gives a recipient that is not written as it must be")
 		s.replyError(err)
 		return eventNone
 	}
@@ -62,6 +75,19 @@ func (s *session) rcpt(arg string) event {
 	s.tx.Recipients = append(s.tx.Recipients, r)
 	s.reply(replyRecipientOK)
 	return eventRcpt
+}
+
+// bracketed returns the argument of MAIL or RCPT with the angle brackets that are
+// overlooked for this client.
+func (s *session) bracketed(arg, keyword string) string {
+	if !s.lenient.MissingBrackets {
+		return arg
+	}
+	arg, changed := smtp.AddBrackets(arg, keyword)
+	if changed {
+		s.overlook("missing angle brackets")
+	}
+	return arg
 }
 
 // data takes the message. RFC 5321 §4.1.1.4.
@@ -82,7 +108,7 @@ func (s *session) data(arg string) event {
 	s.state = next(s.state, eventData)
 	s.conn.expect(s.server.c.Timeouts.DataBlock, false)
 	limit := s.server.c.MaxMessageSize
-	body := &dataReader{d: smtp.NewDotReader(s.r, smtp.DotOptions{MaxBytes: limit, Lenient: s.spec.BareNewlines})}
+	body := &dataReader{d: smtp.NewDotReader(s.r, smtp.DotOptions{MaxBytes: limit, Lenient: s.lenient.BareNewlines})}
 	answer := s.server.c.Handler.Data(s.ctx, &s.tx, body)
 	s.tx.Recipients = nil // the handler may have kept them
 	if body.err == nil {  // the handler has made up its mind before the end
@@ -94,6 +120,9 @@ func (s *session) data(arg string) event {
 		answer = replyBareData
 		if errors.Is(body.err, smtp.ErrTooLarge) {
 			answer = replyTooLarge(limit)
+			s.note("message.too-large", "sends a message that is too large")
+		} else {
+			s.note("message.bare-lf", "ends lines of its message with a lone CR or LF")
 		}
 		s.log.Warn("message refused", "reply", answer.String(), "from", string(s.tx.From), "account", s.client.Account)
 		if err := body.d.Drain(limit + oversizeAllowance); err != nil {

@@ -58,8 +58,13 @@ var (
 	replyNeedTLS        = reply(530, 7, 0, "Must issue a STARTTLS command first")                           // RFC 3207 §4
 	replyNeedAuth       = reply(530, 7, 0, "Authentication required")                                       // RFC 4954 §6
 	replyBareData       = reply(550, 6, 11, "The message has a bare CR or LF; each line must end in CRLF")  // RFC 5321 §2.3.8; 5.6.11 in the IANA registry
-	replyNotAllowed     = reply(554, 7, 1, "Your address may not use this server")                          // RFC 5321 §3.1
-	replyHelp           = smtp.NewReply(214, 0, 0,                                                          // RFC 5321 §4.1.1.8
+	replyNoHeader       = reply(421, 7, 0, "Your address must begin with a PROXY header, which is missing or malformed")
+	replyNoProxy        = reply(554, 7, 1, "Your address may not send a PROXY header")
+	replyNoXClient      = reply(550, 7, 0, "Your address may not use XCLIENT")                            // Postfix, XCLIENT_README
+	replyXClientInMail  = reply(503, 5, 1, "Not within a mail transaction or after a login")              // the same
+	replyXClientSyntax  = reply(501, 5, 4, "XCLIENT wants ADDR=address and the attributes offered, once") // the same
+	replyNotAllowed     = reply(554, 7, 1, "Your address may not use this server")                        // RFC 5321 §3.1
+	replyHelp           = smtp.NewReply(214, 0, 0,                                                        // RFC 5321 §4.1.1.8
 		"Commands: AUTH DATA EHLO HELO HELP MAIL NOOP QUIT RCPT RSET STARTTLS VRFY",
 		"RFC 5321 and RFC 6409 describe them.")
 )
@@ -78,4 +83,10 @@ func replyTooLarge(limit int64) smtp.Reply {
 // challenge asks for the next step of a login. RFC 4954 §4.
 func challenge(base64Text string) smtp.Reply {
 	return smtp.NewReply(334, noEnhanced, 0, base64Text)
+}
+
+// replyShared says why an address alone is not enough. RFC 3463 §3.8.
+func replyShared(addr string) smtp.Reply {
+	return smtp.NewReply(550, 7, 1, "Relaying denied: everybody seems to come from "+addr+", a gateway, so this address proves nothing.",
+		"Log in, or let the clients' own addresses through: host networking, or Docker without userland-proxy")
 }

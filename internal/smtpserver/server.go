@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -40,9 +41,12 @@ type Listener struct {
 	Kind          smtp.ListenerKind
 	Address       string         // as configured, for logs
 	Allow         []netip.Prefix // relay and device: who may use it; for them no login is asked
+	ProxyProtocol []netip.Prefix // balancers, which must send a PROXY header; nobody else may
+	XClient       []netip.Prefix // proxies, which may say by XCLIENT who their client is; nobody else may
 	LegacyTLS     bool           // TLS 1.0 and 1.1 as well
 	PlaintextAuth bool           // AUTH and mail without TLS
 	BareNewlines  bool           // a lone CR or LF ends a line too
+	AllowGateway  bool           // an address may send without login although others may have it too
 }
 
 // Timeouts bound the waits of a session. Zero fields take the values of
@@ -52,6 +56,7 @@ type Timeouts struct {
 	DataBlock time.Duration // for the next octets of message data
 	Write     time.Duration // for the client to take a reply
 	Handshake time.Duration // for the TLS handshake
+	Header    time.Duration // for the whole PROXY header
 	BeforeUse time.Duration // from connecting to the login, or to the first mail where none is needed
 	Slow      time.Duration // the first slow-down after repeated failures; it doubles
 }
@@ -63,6 +68,7 @@ var DefaultTimeouts = Timeouts{
 	DataBlock: 3 * time.Minute,  // RFC 5321 §4.5.3.2.5, as the client's own
 	Write:     5 * time.Minute,  // as long as a command may take
 	Handshake: time.Minute,      // an old device takes seconds for an RSA key exchange
+	Header:    10 * time.Second, // it comes with the connection; a lost packet takes 3 s, says the specification
 	BeforeUse: 10 * time.Minute, // two slow commands; then a stranger has had enough
 	Slow:      time.Second,
 }
@@ -77,9 +83,12 @@ type Config struct {
 	ConnectionsPerAddress int   // at once; 0: no limit; loopback and allowed peers are not counted
 	MaxConnections        int   // at once in all; 0: DefaultMaxConnections
 	Timeouts              Timeouts
-	Log                   *slog.Logger          // nil: nothing is logged
-	Room                  func(n int64) error   // asked at MAIL and DATA for n octets; an error answers 452 4.3.1; nil: always room
-	Failed                func(f FailedSession) // told of sessions that came to nothing; nil: nobody
+	Log                   *slog.Logger            // nil: nothing is logged
+	Room                  func(n int64) error     // asked at MAIL and DATA for n octets; an error answers 452 4.3.1; nil: always room
+	Failed                func(f FailedSession)   // told of sessions that came to nothing; nil: nobody
+	Ended                 func(s device.Session)  // told of every session that was begun; nil: nobody
+	Devices               func() *device.Set      // the present devices; nil: there are none
+	Shared                func(netip.Addr) string // why an address may be anybody's, "" when it is not; nil: never is
 }
 
 // DefaultMaxConnections is far above what one machine serves well, and below what
@@ -129,6 +138,15 @@ func New(c Config) *Server {
 	if c.Failed == nil {
 		c.Failed = func(FailedSession) {}
 	}
+	if c.Ended == nil {
+		c.Ended = func(device.Session) {}
+	}
+	if c.Devices == nil {
+		c.Devices = func() *device.Set { return nil }
+	}
+	if c.Shared == nil {
+		c.Shared = func(netip.Addr) string { return "" }
+	}
 	s := &Server{c: c, listeners: map[net.Listener]bool{}, sessions: map[*session]bool{}, perAddress: map[netip.Addr]int{}}
 	if c.TLS != nil {
 		s.tls = c.TLS.Clone()
@@ -145,7 +163,7 @@ func New(c Config) *Server {
 func withDefaults(t Timeouts) Timeouts {
 	for _, f := range []struct{ have, want *time.Duration }{
 		{&t.Command, &DefaultTimeouts.Command}, {&t.DataBlock, &DefaultTimeouts.DataBlock}, {&t.Write, &DefaultTimeouts.Write},
-		{&t.Handshake, &DefaultTimeouts.Handshake}, {&t.BeforeUse, &DefaultTimeouts.BeforeUse}, {&t.Slow, &DefaultTimeouts.Slow},
+		{&t.Handshake, &DefaultTimeouts.Handshake}, {&t.Header, &DefaultTimeouts.Header}, {&t.BeforeUse, &DefaultTimeouts.BeforeUse}, {&t.Slow, &DefaultTimeouts.Slow},
 	} {
 		if *f.have == 0 {
 			*f.have = *f.want
@@ -228,46 +246,72 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn, spec Listener) {
 	c := newSession(s, conn, spec)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	counted, refusal := s.admit(c)
-	if refusal != nil {
+	if refusal := s.admit(c); refusal != nil {
 		c.turnAway(*refusal)
 		return
 	}
-	defer s.leave(c, counted)
+	defer s.leave(c)
+	if !c.readHeader() {
+		return
+	}
+	if refusal := s.count(c); refusal != nil {
+		c.turnAway(*refusal)
+		return
+	}
 	c.run(ctx)
 }
 
 // admit enters c among the sessions, or returns why not.
-func (s *Server) admit(c *session) (counted bool, refusal *smtp.Reply) {
+func (s *Server) admit(c *session) (refusal *smtp.Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	addr := c.client.Addr.Addr()
-	counted = s.c.ConnectionsPerAddress > 0 && !addr.IsLoopback() && !c.allowed
 	switch {
 	case s.stopping:
-		return false, &replyShuttingDown
+		return &replyShuttingDown
 	case len(s.sessions) >= s.c.MaxConnections:
-		return false, &replyTooMany
-	case counted && s.perAddress[addr] >= s.c.ConnectionsPerAddress:
-		return false, &replyTooManyHere
+		return &replyTooMany
 	}
 	s.sessions[c] = true
-	if counted {
-		s.perAddress[addr]++
+	return nil
+}
+
+// count counts c among the sessions of its client's address, in place of an earlier
+// one, or returns why it is one too many. Not counted are this machine itself, but
+// not who only is said to be at a loopback address; allowed peers; and a proxy that
+// has not said yet who its client is.
+func (s *Server) count(c *session) (refusal *smtp.Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uncountLocked(c)
+	addr := c.client.Addr.Addr()
+	here := addr.IsLoopback() && !c.client.Via.IsValid()
+	if s.c.ConnectionsPerAddress == 0 || here || c.allowed || c.xclient {
+		return nil
 	}
-	return counted, nil
+	if s.perAddress[addr] >= s.c.ConnectionsPerAddress {
+		return &replyTooManyHere
+	}
+	s.perAddress[addr]++
+	c.counted = addr
+	return nil
+}
+
+func (s *Server) uncountLocked(c *session) {
+	if !c.counted.IsValid() {
+		return
+	}
+	if s.perAddress[c.counted]--; s.perAddress[c.counted] == 0 {
+		delete(s.perAddress, c.counted)
+	}
+	c.counted = netip.Addr{}
 }
 
 // leave takes c out again.
-func (s *Server) leave(c *session, counted bool) {
+func (s *Server) leave(c *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)
-	if addr := c.client.Addr.Addr(); counted {
-		if s.perAddress[addr]--; s.perAddress[addr] == 0 {
-			delete(s.perAddress, addr)
-		}
-	}
+	s.uncountLocked(c)
 	if len(s.sessions) == 0 {
 		for w := range s.ended {
 			close(w)

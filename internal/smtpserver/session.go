@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -44,7 +45,12 @@ type session struct {
 	server  *Server
 	spec    Listener
 	conn    *timedConn
-	allowed bool // relay and device: the peer may use this listener
+	allowed bool           // relay and device: the peer may use this listener
+	shared  string         // why a rule for the peer's address does not hold; "" when it does
+	device  *device.Device // whose the connection is; nil: of none
+	lenient device.Leniency
+	xclient bool       // the peer may say who its client is
+	counted netip.Addr // the address that it is counted under; zero: none. Guarded by server.mu
 	log     *slog.Logger
 
 	ctx    context.Context // of this session; kept here because handlers of verbs are table entries
@@ -60,6 +66,9 @@ type session struct {
 	logins   int // logins refused
 	messages int // messages accepted
 	failure  string
+	plain    bool            // a password came without TLS
+	quirks   []string        // what was overlooked
+	noted    *device.Failure // what stands in the way of mail; nil: nothing yet
 }
 
 func newSession(s *Server, conn net.Conn, spec Listener) *session {
@@ -68,13 +77,41 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 	rand.Read(id[:])
 	c.client = smtp.Client{SessionID: hex.EncodeToString(id[:]), Listener: spec.Address, Kind: spec.Kind,
 		Addr: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
-	for _, p := range spec.Allow {
-		if p.Contains(c.client.Addr.Addr()) {
-			c.allowed = true
+	c.log = s.c.Log.With("session", c.client.SessionID, "peer", c.client.Addr.Addr().String(), "listener", spec.Address)
+	c.identify()
+	return c
+}
+
+// identify finds out by the peer's address which device it is and whether it may
+// send without login, or may say who its client is. An address that others may have
+// too says neither of the first two.
+func (s *session) identify() {
+	addr := s.client.Addr.Addr()
+	s.allowed, s.shared, s.device, s.xclient = false, "", nil, within(s.spec.XClient, s.client.Addr)
+	s.lenient = device.Leniency{LegacyTLS: s.spec.LegacyTLS, PlaintextAuth: s.spec.PlaintextAuth, BareNewlines: s.spec.BareNewlines}
+	d := s.server.c.Devices().ByAddress(s.spec.Address, addr)
+	named := d != nil
+	for _, p := range s.spec.Allow {
+		named = named || p.Contains(addr)
+	}
+	if !named {
+		return
+	}
+	if !s.spec.AllowGateway {
+		if s.shared = s.server.c.Shared(addr); s.shared != "" {
+			return
 		}
 	}
-	c.log = s.c.Log.With("session", c.client.SessionID, "peer", c.client.Addr.Addr().String(), "listener", spec.Address)
-	return c
+	s.allowed = !s.needsLoginKind()
+	if d != nil {
+		s.is(d)
+	}
+}
+
+// is makes d the device of the session.
+func (s *session) is(d *device.Device) {
+	s.device, s.client.Device, s.lenient = d, d.Name, s.lenient.With(d.Leniency)
+	s.log = s.log.With("device", d.Name)
 }
 
 // addrPort returns a as a value, IPv4 addresses as such also when they came by an
@@ -90,9 +127,18 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
-// needsLogin reports whether this listener takes mail only after a login.
-func (s *session) needsLogin() bool {
+// needsLoginKind reports whether this listener takes mail only after a login.
+func (s *session) needsLoginKind() bool {
 	return s.spec.Kind == smtp.KindSubmission || s.spec.Kind == smtp.KindSubmissions
+}
+
+// needsLogin reports whether this client may send mail only after a login.
+func (s *session) needsLogin() bool { return s.needsLoginKind() || s.shared != "" }
+
+// takesLogin reports whether this client may log in: it must, or it is a device
+// with an account, of which many refuse to send without.
+func (s *session) takesLogin() bool {
+	return s.needsLogin() || s.device != nil && s.device.Account != ""
 }
 
 // turnAway answers a connection that is not served. With TLS from the first octet
@@ -117,6 +163,7 @@ func (s *session) run(ctx context.Context) {
 		readers.Put(s.r)
 		writers.Put(s.w)
 	}()
+	defer s.report()
 	defer s.recovered()
 	if s.needsLogin() {
 		s.conn.bound(time.Now().Add(s.server.c.Timeouts.BeforeUse))
@@ -127,7 +174,8 @@ func (s *session) run(ctx context.Context) {
 			return
 		}
 	}
-	if !s.needsLogin() && !s.allowed {
+	if !s.needsLogin() && !s.allowed && !s.xclient {
+		s.note("relay.denied", "may not use the listener "+s.spec.Address)
 		s.fail("", "peer is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		s.w.Flush()
@@ -159,6 +207,7 @@ func (s *session) step() {
 		s.reply(replyLineTooLong)
 		return
 	case errors.Is(err, errBareLine):
+		s.note("message.bare-lf", "ends its lines with a lone CR or LF")
 		s.reply(replyBareLine)
 		return
 	default:
@@ -167,6 +216,7 @@ func (s *session) step() {
 	}
 	s.lines++
 	if s.needsLogin() && s.client.Account == "" && s.lines > maxStrangerLines {
+		s.note("auth.required", "did not log in")
 		s.fail("", "too many commands before login")
 		s.reply(replyTooMuchBefore)
 		s.state = next(s.state, eventClose)
@@ -174,10 +224,18 @@ func (s *session) step() {
 	}
 	name, arg := smtp.SplitCommand(line)
 	v, known := verbs[name]
+	if s.lenient.AnyHello && s.state == stateConnected && name == "MAIL" {
+		s.overlook("no HELO")
+		s.state = next(s.state, eventHello)
+	}
 	switch {
 	case webVerbs[name]:
-		s.fail("service.wrong-protocol-http", "an HTTP client connected")
+		s.fail("service.wrong-protocol-http", "speaks HTTP, as a browser does, to a mail server")
 		s.reply(replyNotSMTP)
+		s.state = next(s.state, eventClose)
+	case name == "PROXY" && s.state == stateConnected:
+		s.fail("", "a PROXY header from an address that proxy_protocol does not name")
+		s.reply(replyNoProxy)
 		s.state = next(s.state, eventClose)
 	case !known:
 		s.reply(replyUnknown)
@@ -233,7 +291,8 @@ func (s *session) readLine(limit int) ([]byte, error) {
 	switch {
 	case len(line) >= 2 && line[len(line)-2] == '\r':
 		line = line[:len(line)-2]
-	case s.spec.BareNewlines:
+	case s.lenient.BareNewlines:
+		s.overlook("bare newlines")
 		line = line[:len(line)-1]
 	default:
 		return nil, errBareLine
@@ -266,7 +325,7 @@ func (s *session) readFailed(err error) {
 	case errors.Is(err, errInterrupted):
 		s.reply(replyShuttingDown)
 	case errors.Is(err, errTLSHello):
-		s.fail("tls.implicit-on-starttls-port", "the client speaks TLS at once on a port that begins in plain text")
+		s.fail("tls.implicit-on-starttls-port", "speaks TLS at once on a port that begins in plain text")
 	case isTimeout(err):
 		s.fail("protocol.idle-timeout", "no command in time, "+state.String())
 		s.reply(replyIdle)
@@ -284,6 +343,7 @@ func (s *session) reply(r smtp.Reply) {
 	if r.Positive() || r.Code == 421 {
 		return
 	}
+	s.note("", "was refused: "+r.String())
 	s.errors++
 	if s.state == stateClosed {
 		return
@@ -320,6 +380,7 @@ func (s *session) slow(n int) {
 // fail records why the session came to nothing.
 func (s *session) fail(id causeID, text string) {
 	s.failure = text
+	s.note(id, text)
 	s.log.Warn("session failed", "state", s.state.String(), "cause", string(id), "text", text, "helo", s.client.Name)
 	s.server.c.Failed(FailedSession{SessionID: s.client.SessionID, Listener: s.spec.Address, Peer: s.client.Addr,
 		State: s.state.String(), Cause: id, Text: text})
@@ -328,22 +389,25 @@ func (s *session) fail(id causeID, text string) {
 // handshake puts TLS on the connection and reports whether it did.
 func (s *session) handshake() bool {
 	config := s.server.tls
-	if s.spec.LegacyTLS {
+	if s.lenient.LegacyTLS {
 		config = s.server.legacy
 	}
 	if config == nil {
 		s.fail("tls.server-unavailable", "no certificate for TLS")
 		return false
 	}
-	config, hello := watchHello(config)
-	c := tls.Server(s.conn, config)
+	first := &firstOctets{Conn: s.conn}
+	c := tls.Server(first, config)
 	if err := c.HandshakeContext(s.ctx); err != nil {
-		id, text := explainHandshake(err, hello, s.spec.LegacyTLS)
-		s.fail(id, text)
+		s.fail(explainHandshake(err, first.octets, s.lenient.LegacyTLS))
 		return false
 	}
+	first.done()
 	cs := c.ConnectionState()
 	s.client.TLS = &cs
+	if cs.Version < tls.VersionTLS12 {
+		s.log.Warn("weak encryption", "tls", tls.VersionName(cs.Version), "cipher", tls.CipherSuiteName(cs.CipherSuite), "cause", "tls.protocol-version")
+	}
 	s.r.Reset(c)
 	s.w.Reset(c)
 	return true

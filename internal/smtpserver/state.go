@@ -43,6 +43,7 @@ const (
 	eventNone     event = iota // nothing changes
 	eventHello                 // EHLO or HELO was accepted
 	eventTLS                   // the TLS handshake is done
+	eventClient                // XCLIENT was accepted: another client is meant
 	eventMail                  // MAIL was accepted
 	eventRcpt                  // RCPT was accepted
 	eventData                  // 354 was given
@@ -59,6 +60,8 @@ func next(s state, e event) state {
 		return stateGreeted // also ends a transaction; RFC 5321 §4.1.4
 	case eventTLS:
 		return stateConnected // as if just connected; RFC 3207 §4.2
+	case eventClient:
+		return stateConnected // the same, and a new greeting was given
 	case eventMail:
 		return stateMail
 	case eventRcpt:

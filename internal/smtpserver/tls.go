@@ -1,50 +1,87 @@
 package smtpserver
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
+	"net"
+	"strings"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/clienthello"
 )
 
 type causeID = cause.ID
 
-// watchHello returns a copy of config that keeps the client's hello: when the
-// handshake fails, the versions it offers are what explains it.
-func watchHello(config *tls.Config) (*tls.Config, *[]uint16) {
-	versions := new([]uint16)
-	c := config.Clone()
-	before := config.GetConfigForClient
-	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
-		*versions = h.SupportedVersions
-		if before != nil {
-			return before(h)
-		}
-		return nil, nil
-	}
-	return c, versions
+// maxFirst is how many octets of a client are kept for the explanation of a failed
+// handshake: a hello is 200 to 2,000.
+const maxFirst = 4 << 10
+
+// firstOctets keeps the first octets that a client sends: when the handshake fails,
+// they are what explains it, and of SSL 3 and plain text crypto/tls says little.
+type firstOctets struct {
+	net.Conn
+	octets []byte
+	enough bool
 }
 
-// explainHandshake says in plain words why a handshake failed, and what is to
-// blame where that is clear.
-func explainHandshake(err error, versions *[]uint16, legacy bool) (causeID, string) {
+// Read reads, and keeps a copy until done was called.
+func (f *firstOctets) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if !f.enough {
+		f.octets = append(f.octets, p[:min(n, maxFirst-len(f.octets))]...)
+		f.enough = len(f.octets) >= maxFirst
+	}
+	return n, err
+}
+
+// done drops what was kept.
+func (f *firstOctets) done() { f.octets, f.enough = nil, true }
+
+// explainHandshake says in plain words why a handshake failed, as said of the
+// client, and what is to blame where that is clear. first is what the client sent.
+func explainHandshake(err error, first []byte, legacy bool) (causeID, string) {
+	hello := clienthello.Parse(first)
 	var record tls.RecordHeaderError
-	best := uint16(0)
-	if len(*versions) > 0 {
-		best = slices.Max(*versions)
-	}
 	switch {
+	case len(first) == 0 && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return "", "left before the TLS handshake"
+	case clienthello.IsSSL2(first):
+		return "tls.protocol-version", "speaks SSL 2.0 only, which no server takes any more"
+	case hello != nil && hello.Best <= clienthello.SSL3:
+		return "tls.protocol-version", "speaks " + hello.Newest() + " only, which no server takes any more"
+	case hello != nil && hello.Best < tls.VersionTLS12 && !legacy:
+		return "tls.protocol-version", "speaks at most " + hello.Newest() + ", which is too old; a device with legacy_tls = true may"
+	case webRequest(first):
+		return "service.wrong-protocol-http", "speaks HTTP, as a browser does, to a mail server"
 	case errors.As(err, &record):
-		return "tls.plain-on-implicit-port", "the client speaks plain text where TLS is expected"
-	case best != 0 && best < tls.VersionTLS12 && !legacy:
-		return "tls.protocol-version", fmt.Sprintf("the client speaks at most %s, which is too old; a device listener with legacy_tls = true would take it", tls.VersionName(best))
-	case best == 0 && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
-		return "", "the client left before the TLS handshake"
+		return "tls.plain-on-implicit-port", "speaks plain text where TLS is expected"
+	case rejectedCertificate(err):
+		return "tls.certificate-untrusted", "does not trust this server's certificate, and broke off"
 	case isTimeout(err):
-		return "tls.handshake-failed", "the TLS handshake was not done in time"
+		return "tls.handshake-failed", "did not finish the TLS handshake in time"
+	case errors.Is(err, io.EOF):
+		return "tls.handshake-failed", "broke off in the TLS handshake"
 	}
-	return "tls.handshake-failed", "TLS handshake: " + err.Error()
+	return "tls.handshake-failed", "fails in the TLS handshake: " + err.Error()
+}
+
+// webRequest reports whether a client began with a request of HTTP.
+func webRequest(first []byte) bool {
+	verb, _, ok := bytes.Cut(first, []byte(" "))
+	return ok && webVerbs[string(verb)]
+}
+
+// rejectedCertificate reports whether the client has said that it does not trust
+// our certificate. crypto/tls has no values for the alerts of the other side. RFC
+// 8446 §6.2.
+func rejectedCertificate(err error) bool {
+	text := err.Error()
+	for _, alert := range []string{"unknown certificate authority", "bad certificate", "unknown certificate", "certificate expired"} {
+		if strings.Contains(text, "remote error: tls: "+alert) {
+			return true
+		}
+	}
+	return false
 }

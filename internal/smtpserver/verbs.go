@@ -23,6 +23,7 @@ var verbs = map[string]verb{
 	"HELP":     {permitted: anyState, handle: (*session).help},
 	"STARTTLS": {permitted: anyState, handle: (*session).startTLS},
 	"AUTH":     {permitted: stateGreeted, handle: (*session).auth},
+	"XCLIENT":  {permitted: anyState, handle: (*session).xclientCommand},
 	"EXPN":     {permitted: anyState, handle: (*session).notOffered},
 	"BDAT":     {permitted: anyState, handle: (*session).notOffered},
 	"TURN":     {permitted: anyState, handle: (*session).notOffered},

@@ -37,6 +37,11 @@ func (s *Service) prepare(t *smtp.Transaction, body *bufio.Reader) (m *spool.Mes
 	if r := policy.From(who, h.bodies("from")); r != nil {
 		return nil, nil, r
 	}
+	if d, ok := s.deviceSender(t.Client); ok {
+		if r := policy.From(d, h.bodies("from")); r != nil {
+			return nil, nil, r
+		}
+	}
 	m = &spool.Message{ID: s.o.NewID(), Envelope: spool.Envelope{
 		From: t.From, Params: t.Params, Received: now, Account: t.Client.Account, Listener: t.Client.Listener, Peer: peer(t.Client.Addr), Device: t.Client.Device,
 	}}

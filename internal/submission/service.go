@@ -3,6 +3,7 @@ package submission
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -43,6 +44,7 @@ type Options struct {
 // Settings are what a reload may change. Immutable once given.
 type Settings struct {
 	Senders      map[string][]string  // by Listener of the client: what relay and device peers may send as; empty: anything
+	Devices      map[string][]string  // by Device of the client: what it may send as, within what its account may; empty: what its listener or account may
 	Aliases      map[string]smtp.Path // by local name in lower case: where mail for it goes
 	AliasDefault smtp.Path            // where mail for other local names goes; "" refuses it
 	WarnAfter    time.Duration        // when the sender is told of a delay; 0: never
@@ -90,6 +92,9 @@ func (s *Service) Mail(_ context.Context, t *smtp.Transaction) *smtp.Reply {
 	if r == nil {
 		r = policy.ReversePath(who, t.From)
 	}
+	if d, ok := s.deviceSender(t.Client); ok && r == nil {
+		r = policy.ReversePath(d, t.From)
+	}
 	if r != nil {
 		s.refused(t, "mail", r)
 	}
@@ -100,6 +105,9 @@ func (s *Service) Mail(_ context.Context, t *smtp.Transaction) *smtp.Reply {
 // may not send.
 func (s *Service) sender(c *smtp.Client) (policy.Sender, *smtp.Reply) {
 	if c.Account == "" {
+		if d, ok := s.deviceSender(c); ok {
+			return d, nil // it is known better than by its listener
+		}
 		return policy.Sender{Patterns: s.settings.Load().Senders[c.Listener]}, nil
 	}
 	if s.o.Accounts == nil {
@@ -114,6 +122,16 @@ func (s *Service) sender(c *smtp.Client) (policy.Sender, *smtp.Reply) {
 		return policy.Sender{}, &accountGone
 	}
 	return policy.Sender{Account: a.Name, Patterns: a.Addresses}, nil
+}
+
+// deviceSender returns what a device of its own senders may send as; ok is false
+// for others.
+func (s *Service) deviceSender(c *smtp.Client) (d policy.Sender, ok bool) {
+	if c.Device == "" {
+		return d, false
+	}
+	patterns := s.settings.Load().Devices[c.Device]
+	return policy.Sender{Account: c.Account, Patterns: patterns}, len(patterns) > 0
 }
 
 // Rcpt decides about one recipient.
@@ -158,10 +176,25 @@ func (s *Service) resolve(t *smtp.Transaction, rcpt smtp.Recipient, set *Setting
 func (s *Service) refused(t *smtp.Transaction, stage string, r *smtp.Reply, more ...any) {
 	args := append([]any{"stage", stage, "from", string(t.From), "account", t.Client.Account,
 		"peer", t.Client.Addr.String(), "listener", t.Client.Listener, "session", t.Client.SessionID, "reply", r.String()}, more...)
-	s.o.Log.Info("refused", args...)
+	s.o.Log.Info("refused", append(args, ofDevice(t.Client)...)...)
 	if s.o.Hooks.Refused != nil {
 		s.o.Hooks.Refused(*r)
 	}
+}
+
+// ofDevice names the device in a line of the log, and what is weak about it there.
+func ofDevice(c *smtp.Client) []any {
+	if c.Device == "" {
+		return nil
+	}
+	args := []any{"device", c.Device}
+	switch {
+	case c.TLS == nil:
+		args = append(args, "tls", "none")
+	case c.TLS.Version < tls.VersionTLS12:
+		args = append(args, "tls", tls.VersionName(c.TLS.Version))
+	}
+	return args
 }
 
 // readers are the buffers that messages pass through: 16 KiB, the size of a TLS
@@ -187,9 +220,10 @@ func (s *Service) Data(ctx context.Context, t *smtp.Transaction, body io.Reader)
 		s.refused(t, "data", r)
 		return *r
 	}
-	s.o.Log.Info("accepted", "queue_id", string(m.ID), "from", string(m.Envelope.From), "recipients", len(m.Recipients),
-		"size", m.BodySize+int64(len(m.Header)), "account", m.Envelope.Account, "peer", m.Envelope.Peer,
-		"listener", m.Envelope.Listener, "device", m.Envelope.Device, "session", t.Client.SessionID)
+	args := []any{"queue_id", string(m.ID), "from", string(m.Envelope.From), "recipients", len(m.Recipients),
+		"size", m.BodySize + int64(len(m.Header)), "account", m.Envelope.Account, "peer", m.Envelope.Peer,
+		"listener", m.Envelope.Listener, "session", t.Client.SessionID}
+	s.o.Log.Info("accepted", append(args, ofDevice(t.Client)...)...)
 	if s.o.Hooks.Accepted != nil {
 		s.o.Hooks.Accepted(len(m.Recipients), m.BodySize)
 	}

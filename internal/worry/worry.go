@@ -26,6 +26,7 @@ const (
 	TokenFails  Kind = "token-fails"  // a route is refused a token
 	Expiring    Kind = "expiring"     // a route's secret, certificate or refresh token ends
 	Unreadable  Kind = "unreadable"   // something could not be looked at
+	Device      Kind = "device-"      // and the device package's own kind: "device-silent"
 )
 
 // How long before its end something is worth a worry.

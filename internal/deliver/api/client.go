@@ -38,6 +38,7 @@ type Options struct {
 	Host      string // the server's name, which its certificate must bear; or its address
 	Port      int    // its port
 	Addresses func(ctx context.Context, host string) ([]netip.Addr, error)
+	ByName    bool                                                                 // Dial is given the host's name, as a proxy looks it up; Addresses is not used
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 	TLSConfig *tls.Config                                                          // base; nil: the defaults. Not changed
 	Roots     *x509.CertPool                                                       // nil: those of TLSConfig, else the system's
@@ -174,6 +175,9 @@ var ErrNoToken = errors.New("the route has no access token: it needs oauth or to
 
 // once makes a request with one token.
 func (c *Client) once(ctx context.Context, r *Request, token string) (*Response, *evidence.Error) {
+	if ctx.Err() != nil {
+		return nil, c.local(evidence.StageData, evidence.ScopeConnection, smtpclient.ErrGivenUp)
+	}
 	address := r.URL
 	if strings.HasPrefix(address, "/") {
 		address = "https://" + net.JoinHostPort(c.o.Host, strconv.Itoa(c.o.Port)) + address

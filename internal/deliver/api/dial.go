@@ -19,6 +19,13 @@ func (c *Client) dial(ctx context.Context, network, hostPort string) (net.Conn, 
 	if err != nil {
 		return nil, c.local(evidence.StageResolve, evidence.ScopeHost, err)
 	}
+	if c.o.ByName {
+		conn, err := c.dialAt(ctx, network, host, hostPort)
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil
+	}
 	began := time.Now()
 	addresses, err := c.o.Addresses(ctx, host)
 	c.rec.step(evidence.StageResolve, began)

@@ -20,7 +20,7 @@ const maxHeader = 512 << 10
 type Mail struct {
 	Recipients []smtp.Path
 	Content    func() (io.ReadCloser, error) // the header section and the body; may be called more than once
-	Size       int64                         // octets of Content
+	Size       int64                         // octets of Content, or some fewer
 }
 
 // Answer is what became of a message.
@@ -46,7 +46,6 @@ func Accepted(status int, what string) smtp.Reply {
 type Opened struct {
 	Head []byte    // the header section with the empty line, with the envelope's recipients
 	Body io.Reader // the rest
-	Size int64     // octets of both
 	Note string    // what was changed that a reader can see; ""
 	c    io.Closer
 }
@@ -78,9 +77,8 @@ func (m *Mail) Open() (*Opened, *evidence.Error) {
 		}
 		return nil, unreadable(err)
 	}
-	read := int64(len(head))
 	out, note := addressTo(head, m.Recipients)
-	return &Opened{Head: out, Body: br, Size: m.Size - read + int64(len(out)), Note: note, c: content}, nil
+	return &Opened{Head: out, Body: br, Note: note, c: content}, nil
 }
 
 var errLongHeader = fmt.Errorf("the header section is longer than %d octets", maxHeader)

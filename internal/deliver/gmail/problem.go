@@ -32,6 +32,8 @@ func judge(p api.Problem, commit bool) api.Verdict {
 		return api.Verdict{Code: 550, Subject: 1, Detail: 3, Stage: rcpt, Scope: message}
 	case commit && (p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout):
 		return api.Verdict{Unsure: true} // of a gateway: what is behind it may have taken the message
+	case p.Status == http.StatusServiceUnavailable:
+		return api.Verdict{Code: 451, Subject: 3, Detail: 2, Stage: evidence.StageGreeting, Scope: host} // nothing was looked at yet
 	case p.Status >= 500, p.Status == http.StatusConflict, p.Status == http.StatusRequestTimeout, p.Status == http.StatusGone:
 		return api.Verdict{Code: 451, Subject: 3, Detail: 0, Stage: data, Scope: host}
 	case p.Status == http.StatusMethodNotAllowed, p.Status < 400:

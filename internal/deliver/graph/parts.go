@@ -88,7 +88,7 @@ func alone(head []byte) []byte {
 	if textproto.WriteHeader(&b, h) != nil {
 		return head
 	}
-	return append(b.Bytes(), "\r\n"...)
+	return b.Bytes()
 }
 
 // removable returns the attachments of a message.
