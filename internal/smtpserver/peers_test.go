@@ -248,7 +248,7 @@ func TestXClient_CertificateOfTheProxyIsNotItsClients(t *testing.T) {
 	}
 	authority := x509.NewCertPool()
 	authority.AddCert(own)
-	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: authority, XClient: here}
+	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: authority, XClient: loopback}
 	_, addr, tc, _ := start(t, spec, nil)
 	tc = tc.Clone()
 	tc.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
