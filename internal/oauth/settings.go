@@ -1,8 +1,10 @@
 package oauth
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -70,7 +72,9 @@ type Settings struct {
 	IdentityURL string // of managed identities; "": as the machine's environment says
 	Command     string // for sh -c
 
-	Roots *x509.CertPool // nil: the system's
+	Roots *x509.CertPool                                                       // nil: the system's
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // takes names; nil: directly, or by the environment's proxy
+	Proxy string                                                               // what Dial goes through, by which two of them are told apart
 }
 
 // Mistake is what is wrong with one setting.
