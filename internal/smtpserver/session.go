@@ -200,7 +200,10 @@ func (s *session) recovered() {
 
 // step reads one command and answers it.
 func (s *session) step() {
-	line, err := s.readLine(smtp.MaxCommandLine)
+	line, err := s.readLine(smtp.MaxAuthLine)
+	if err == nil && len(line)+2 > smtp.MaxCommandLine && !isAuth(line) {
+		err = errLineTooLong
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, errLineTooLong):
@@ -244,6 +247,12 @@ func (s *session) step() {
 	default:
 		s.state = next(s.state, v.handle(s, arg))
 	}
+}
+
+// isAuth reports whether a line is AUTH, whose initial response may be long: a token
+// has some thousand octets. RFC 4954 §4.
+func isAuth(line []byte) bool {
+	return len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))
 }
 
 var (
@@ -388,9 +397,9 @@ func (s *session) fail(id causeID, text string) {
 
 // handshake puts TLS on the connection and reports whether it did.
 func (s *session) handshake() bool {
-	config := s.server.tls
+	config := s.spec.tls
 	if s.lenient.LegacyTLS {
-		config = s.server.legacy
+		config = s.spec.legacy
 	}
 	if config == nil {
 		s.fail("tls.server-unavailable", "no certificate for TLS")
@@ -404,7 +413,7 @@ func (s *session) handshake() bool {
 	}
 	first.done()
 	cs := c.ConnectionState()
-	s.client.TLS = &cs
+	s.client.TLS, s.client.Certificate = &cs, first.shown
 	if cs.Version < tls.VersionTLS12 {
 		s.log.Warn("weak encryption", "tls", tls.VersionName(cs.Version), "cipher", tls.CipherSuiteName(cs.CipherSuite), "cause", "tls.protocol-version")
 	}
