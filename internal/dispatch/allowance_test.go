@@ -434,6 +434,42 @@ func TestAllowance_HeldBackRecipientsWait(t *testing.T) {
 	})
 }
 
+// TestAllowance_AnUncertainMessageMayBeCountedLater: the server may take it, and
+// count it, a while after the line died.
+func TestAllowance_AnUncertainMessageMayBeCountedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Time
+		o := open(t, func(opts *Options) {
+			paced(route.Pace{PerMinute: 1}, "")(opts)
+			opts.Open = func(*route.Route, string) deliver.Conversation {
+				return conversationFunc(func(_ context.Context, r *deliver.Request) *deliver.Result {
+					mu.Lock()
+					defer mu.Unlock()
+					at = append(at, time.Now())
+					out := deliver.Outcome{Index: r.Message.Recipients[0].Index, Status: deliver.Delivered}
+					if len(at) == 1 {
+						out.Status = deliver.Uncertain
+						out.Err = &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StagePostData, Scope: evidence.ScopeConnection, Err: syscall.ECONNRESET}
+					}
+					return &deliver.Result{Attempted: true, Transactions: 1, Outcomes: []deliver.Outcome{out}}
+				})
+			}
+		})
+		defer o.stop()
+		o.accept("", "a@example.net")
+		o.accept("", "b@example.net")
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(at) != 3 || at[1].Sub(at[0]) < 2*time.Minute || at[2].Sub(at[1]) < time.Minute || at[2].Sub(at[1]) > 2*time.Minute {
+			t.Errorf("sent at %v", at)
+		}
+	})
+}
+
 // TestThrottled_FewerConnections: the other side counts one that is not ours.
 func TestThrottled_FewerConnections(t *testing.T) {
 	t.Parallel()
