@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/proxy"
 )
 
@@ -149,4 +150,37 @@ func TestRun_ProxyOfTheEnvironment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A firewall takes the connection and breaks it before a word is said.
+func TestRun_ProxyWhereConnectionsAreBroken(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	e := well(t, a).start(t)
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.9", strconv.Itoa(e.Port)))
+	if err != nil {
+		t.Skip(err) // somebody has the port
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		running.Wait()
+	})
+	works, _ := fakeProxy(t, 0)
+	q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Environ: func(k string) string { return map[string]string{"HTTPS_PROXY": works}[k] }}
+	q.at(zone(t, "mail.example.org. 60 IN A 127.0.0.9"))
+	if r := ask(t, q, "net.proxy-required"); r.Findings[0].Confidence != explain.Likely {
+		t.Errorf("it is %s", r.Findings[0].Confidence)
+	}
+	q.Environ = nil
+	ask(t, q, "net.connection-lost")
 }
