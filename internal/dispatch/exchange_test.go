@@ -200,11 +200,11 @@ func (x *exchange) check(limits lab.Limits, want int) {
 }
 
 // send hands over n messages, some with several recipients, never more than about
-// a hundred waiting; it returns how many recipients they had. at is called with the
+// forty waiting; it returns how many recipients they had. at is called with the
 // number of each before it is accepted.
 func (x *exchange) send(n int, at func(i int)) (recipients int) {
 	for i := range n {
-		for recipients-x.delivered() > 100 {
+		for recipients-x.delivered() > 40 {
 			time.Sleep(20 * time.Second)
 		}
 		if at != nil {
