@@ -32,7 +32,8 @@ func (c *Config) RouteTable() (*route.Table, error) {
 		exceptions.Listeners[c.Listeners[i].Address] = c.Listeners[i].Rewrite
 	}
 	for _, r := range c.Routes {
-		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From, Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost,
+		out := &route.Route{Name: r.Name, Recipients: r.Recipients, Via: r.Via, User: r.User, TLS: r.TLS, From: r.From,
+			Pace: r.Pace, PaceOwn: r.PaceOwn, PaceHost: r.PaceHost,
 			Match: r.Match, Rewrite: r.Rewrite, Aliases: r.Aliases, Exceptions: exceptions}
 		if r.PasswordFile != "" {
 			out.Password = passwordFrom(r.PasswordFile)

@@ -65,7 +65,6 @@ func (s *session) clientIs(addr, local netip.AddrPort) {
 	s.client = smtp.Client{SessionID: s.client.SessionID, Listener: s.client.Listener, Kind: s.client.Kind, TLS: s.client.TLS,
 		Addr: addr, Local: local, Via: via}
 	s.tx = smtp.Transaction{}
-	s.xclient = within(s.spec.XClient, addr)
 	s.noted = nil // it was said of the proxy
 	s.log = s.server.c.Log.With("session", s.client.SessionID, "peer", addr.Addr().String(), "via", via.Addr().String(), "listener", s.spec.Address)
 	s.identify()

@@ -50,7 +50,7 @@ func after(t *testing.T, addr string, tc *tls.Config, header, text string) {
 	s.PlayClient(t, c, tc)
 }
 
-var here = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
 const (
 	fromOutside  = "PROXY TCP4 198.51.100.7 192.0.2.2 40000 25\r\n"
@@ -73,17 +73,17 @@ func TestProxyHeader_SaysWhoTheClientIs(t *testing.T) {
 		text   string
 		want   string // address and way of the client at MAIL; "": it came to none
 	}{
-		{"allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: here}, fromInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
-		{"allowed, version 2", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: here}, binaryInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
-		{"not allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: here}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
-		{"the balancer's own rights are not its clients'", Listener{Kind: smtp.KindRelay, Allow: here, ProxyProtocol: here}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
-		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: here}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
-		{"missing", Listener{Kind: smtp.KindRelay, Allow: here, ProxyProtocol: here}, "EHLO client.example\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
-		{"malformed", Listener{Kind: smtp.KindRelay, Allow: here, ProxyProtocol: here}, "PROXY TCP4 nonsense\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
-		{"from others", Listener{Kind: smtp.KindRelay, Allow: here, ProxyProtocol: inside}, fromInside, greeted + "S: 554 5.7.1 ...\nE:\n", ""},
-		{"login", Listener{Kind: smtp.KindSubmission, ProxyProtocol: here}, fromOutside, upgraded + hello + authOffered + loggedIn + mail, "198.51.100.7:40000 127.0.0.1"},
-		{"TLS at once", Listener{Kind: smtp.KindSubmissions, ProxyProtocol: here}, fromOutside, "T:\n" + greeted + hello + authOffered + loggedIn + mail, "198.51.100.7:40000 127.0.0.1"},
-		{"what the header says of TLS is not believed", Listener{Kind: smtp.KindSubmission, ProxyProtocol: here}, binaryInside, greeted + noTLSOffered + "C: MAIL FROM:<ann@example.org>\nS: 530 5.7.0 Must issue a STARTTLS command first\n", ""},
+		{"allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, fromInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
+		{"allowed, version 2", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, binaryInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
+		{"not allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"the balancer's own rights are not its clients'", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"missing", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "EHLO client.example\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
+		{"malformed", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "PROXY TCP4 nonsense\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
+		{"from others", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: inside}, fromInside, greeted + "S: 554 5.7.1 ...\nE:\n", ""},
+		{"login", Listener{Kind: smtp.KindSubmission, ProxyProtocol: loopback}, fromOutside, upgraded + hello + authOffered + loggedIn + mail, "198.51.100.7:40000 127.0.0.1"},
+		{"TLS at once", Listener{Kind: smtp.KindSubmissions, ProxyProtocol: loopback}, fromOutside, "T:\n" + greeted + hello + authOffered + loggedIn + mail, "198.51.100.7:40000 127.0.0.1"},
+		{"what the header says of TLS is not believed", Listener{Kind: smtp.KindSubmission, ProxyProtocol: loopback}, binaryInside, greeted + noTLSOffered + "C: MAIL FROM:<ann@example.org>\nS: 530 5.7.0 Must issue a STARTTLS command first\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -102,14 +102,14 @@ func TestProxyHeader_SaysWhoTheClientIs(t *testing.T) {
 }
 
 func TestProxyHeader_IsNotWaitedForLong(t *testing.T) {
-	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, ProxyProtocol: here}, func(c *Config) { c.Timeouts.Header = 50 * time.Millisecond })
+	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, ProxyProtocol: loopback}, func(c *Config) { c.Timeouts.Header = 50 * time.Millisecond })
 	after(t, addr, tc, "PROXY TCP4", "S: 421 4.7.0 ...\nE:\n")
 }
 
 // Who is said to be at a loopback address is not this machine, and a balancer on
 // this machine lends its exemption to nobody.
 func TestProxyHeader_LimitsAreThoseOfTheClient(t *testing.T) {
-	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, ProxyProtocol: here}, func(c *Config) { c.ConnectionsPerAddress = 1 })
+	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, ProxyProtocol: loopback}, func(c *Config) { c.ConnectionsPerAddress = 1 })
 	for _, header := range []string{saidLoopback, fromOutside} {
 		after(t, addr, tc, header, greeted) // and stays open until the test ends
 		after(t, addr, tc, header, "S: 421 4.7.0 Too many connections ...\nE:\n")
@@ -122,7 +122,7 @@ func TestProxyHeader_LimitsAreThoseOfTheClient(t *testing.T) {
 func TestXClient_SaysWhoTheClientIs(t *testing.T) {
 	const offered = hello + "S: 250-STARTTLS\nS: 250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT\nS: 250 HELP\n"
 	inside := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
-	relay := Listener{Kind: smtp.KindRelay, Allow: inside, XClient: here}
+	relay := Listener{Kind: smtp.KindRelay, Allow: inside, XClient: loopback}
 	for _, c := range []struct {
 		name string
 		spec Listener
@@ -135,14 +135,14 @@ func TestXClient_SaysWhoTheClientIs(t *testing.T) {
 		{"mail of the proxy's own", relay, greeted + offered + "C: MAIL FROM:<ann@example.org>\nS: 554 5.7.1 ...\n", ""},
 		{"EHLO comes anew", relay, greeted + offered + "C: XCLIENT ADDR=10.1.2.3\n" + greeted + "C: MAIL FROM:<ann@example.org>\nS: 503 5.5.1 ...\n", ""},
 		{"once only", relay, greeted + "C: XCLIENT ADDR=10.1.2.3\n" + greeted + noTLSOffered + "C: XCLIENT ADDR=10.1.2.4\nS: 550 5.7.0 ...\n" + mail, "10.1.2.3:0 127.0.0.1"},
-		{"once only, though the client has the proxy's address", Listener{Kind: smtp.KindRelay, Allow: here, XClient: here}, greeted + "C: XCLIENT ADDR=127.0.0.1\n" + greeted + "C: XCLIENT ADDR=10.1.2.4\nS: 550 5.7.0 ...\n", ""},
-		{"from others", Listener{Kind: smtp.KindRelay, Allow: here, XClient: inside}, greeted + noTLSOffered + "C: XCLIENT ADDR=10.1.2.3\nS: 550 5.7.0 ...\n" + mail, "127.0.0.1 "},
-		{"in a transaction", Listener{Kind: smtp.KindRelay, Allow: here, XClient: here}, greeted + offered + mail + "C: XCLIENT ADDR=10.1.2.3\nS: 503 5.5.1 ...\n", "127.0.0.1 "},
+		{"once only, though the client has the proxy's address", Listener{Kind: smtp.KindRelay, Allow: loopback, XClient: loopback}, greeted + "C: XCLIENT ADDR=127.0.0.1\n" + greeted + "C: XCLIENT ADDR=10.1.2.4\nS: 550 5.7.0 ...\n", ""},
+		{"from others", Listener{Kind: smtp.KindRelay, Allow: loopback, XClient: inside}, greeted + noTLSOffered + "C: XCLIENT ADDR=10.1.2.3\nS: 550 5.7.0 ...\n" + mail, "127.0.0.1 "},
+		{"in a transaction", Listener{Kind: smtp.KindRelay, Allow: loopback, XClient: loopback}, greeted + offered + mail + "C: XCLIENT ADDR=10.1.2.3\nS: 503 5.5.1 ...\n", "127.0.0.1 "},
 		{"login is not given away", relay, greeted + "C: XCLIENT ADDR=10.1.2.3 LOGIN=ann\nS: 501 5.5.4 ...\n", ""},
 		{"no address", relay, greeted + "C: XCLIENT NAME=x\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=[UNAVAILABLE]\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3 ADDR=10.1.2.3\nS: 501 5.5.4 ...\n", ""},
-		{"under TLS, which stays on", Listener{Kind: smtp.KindSubmission, XClient: here},
+		{"under TLS, which stays on", Listener{Kind: smtp.KindSubmission, XClient: loopback},
 			greeted + offered + "C: STARTTLS\nS: 220 2.0.0 ...\nT:\nC: XCLIENT ADDR=198.51.100.7\n" + greeted + hello + authOffered + loggedIn + mail, "198.51.100.7:0 127.0.0.1"},
-		{"after a login", Listener{Kind: smtp.KindSubmission, XClient: here, PlaintextAuth: true},
+		{"after a login", Listener{Kind: smtp.KindSubmission, XClient: loopback, PlaintextAuth: true},
 			greeted + strings.Replace(offered, "S: 250-XCLIENT", "S: 250-AUTH PLAIN LOGIN\nS: 250-XCLIENT", 1) + loggedIn + "C: XCLIENT ADDR=198.51.100.7\nS: 503 5.5.1 ...\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestXClient_SaysWhoTheClientIs(t *testing.T) {
 }
 
 func TestXClient_LimitsAreThoseOfTheClient(t *testing.T) {
-	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, XClient: here}, func(c *Config) { c.ConnectionsPerAddress = 1 })
+	addr, tc, _ := tellers(t, Listener{Kind: smtp.KindSubmission, XClient: loopback}, func(c *Config) { c.ConnectionsPerAddress = 1 })
 	for _, who := range []string{"198.51.100.7", "127.0.0.1"} {
 		play(t, addr, tc, greeted+"C: XCLIENT ADDR="+who+"\n"+greeted)
 		play(t, addr, tc, greeted+"C: XCLIENT ADDR="+who+"\nS: 421 4.7.0 Too many connections ...\nE:\n")
@@ -178,7 +178,7 @@ func TestXClient_LimitsAreThoseOfTheClient(t *testing.T) {
 // speak XCLIENT for whoever comes through it.
 func TestPeers_BalancerBeforeProxy(t *testing.T) {
 	spec := Listener{Kind: smtp.KindRelay, Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")},
-		ProxyProtocol: here, XClient: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), here[0]}}
+		ProxyProtocol: loopback, XClient: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), loopback[0]}}
 	addr, tc, clients := tellers(t, spec, nil)
 	after(t, addr, tc, fromInside, greeted+"C: XCLIENT ADDR=192.0.2.9\n"+greeted+noTLSOffered+mail)
 	if x := <-clients; x.Addr.Addr().String() != "192.0.2.9" || x.Via.Addr().String() != "127.0.0.1" {

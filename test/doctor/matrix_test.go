@@ -70,6 +70,11 @@ type report struct {
 		TookMS  int64  `json:"took_ms"`
 	} `json:"evidence"`
 	Untested []string `json:"untested"`
+	Steps    []struct {
+		ID    string   `json:"id"`
+		State string   `json:"state"`
+		Seen  []string `json:"seen"`
+	} `json:"steps"`
 }
 
 type finding struct {
