@@ -20,6 +20,9 @@ func (d *Daemon) routeTable(cfg *config.Config) (*route.Table, error) {
 		}
 		set := *cfg.Routes[i].OAuth
 		set.Roots = t.Routes[i].Roots
+		if p := t.Routes[i].Proxy; p != nil {
+			set.Dial, set.Way = p.DialContext, p.String() // where mail does not get out directly, tokens do not get in
+		}
 		t.Routes[i].Token = tokensOf(d.tokens.Source(set))
 	}
 	return t, nil

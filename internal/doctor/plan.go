@@ -362,6 +362,9 @@ func trouble(q *Question, f *Facts) []probe {
 			add(probe{kind: probePortal, url: u})
 		}
 	}
+	if t.stalled() && f.talk(talkSmall).passed() {
+		return nil // it is known
+	}
 	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}

@@ -1,8 +1,10 @@
 package oauth
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -71,6 +73,12 @@ type Settings struct {
 	Command     string // for sh -c
 
 	Roots *x509.CertPool // nil: the system's
+
+	// Dial opens the connections to the provider, by name: the route's proxy does.
+	// nil: directly, or by the environment's proxies. Way names it, to tell one from
+	// another. A managed identity is asked for on the machine itself, without.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Way  string
 }
 
 // Mistake is what is wrong with one setting.

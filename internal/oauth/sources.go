@@ -61,7 +61,7 @@ func (s *Sources) Source(set Settings) *Source {
 // same reports whether a source of a does for b.
 func same(a, b *Settings) bool {
 	if a.binding() != b.binding() || a.SecretFile != b.SecretFile || a.CertificateFile != b.CertificateFile || a.KeyFile != b.KeyFile || a.KeyID != b.KeyID ||
-		a.AuthURL != b.AuthURL || a.DeviceURL != b.DeviceURL || a.Audience != b.Audience || !a.SecretExpires.Equal(b.SecretExpires) || len(a.Scopes) != len(b.Scopes) || len(a.Audiences) != len(b.Audiences) {
+		a.AuthURL != b.AuthURL || a.DeviceURL != b.DeviceURL || a.Audience != b.Audience || a.Way != b.Way || !a.SecretExpires.Equal(b.SecretExpires) || len(a.Scopes) != len(b.Scopes) || len(a.Audiences) != len(b.Audiences) {
 		return false
 	}
 	for i := range a.Scopes {
