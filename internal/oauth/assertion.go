@@ -158,6 +158,15 @@ func readCertificate(path string) (*x509.Certificate, error) {
 	}
 }
 
+// CertificateEnd returns when the first certificate of a file in PEM expires.
+func CertificateEnd(path string) (time.Time, error) {
+	c, err := readCertificate(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return c.NotAfter, nil
+}
+
 // serviceAccount is the file that Google hands out.
 type serviceAccount struct {
 	Type     string `json:"type"`

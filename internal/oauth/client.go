@@ -36,17 +36,17 @@ type client struct {
 
 func newClient(s *Settings, now func() time.Time) *client {
 	c := &client{s: s, now: now}
-	transport := &http.Transport{
+	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSClientConfig:     &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 10 * time.Second,
 		DisableKeepAlives:   true, // once an hour
 	}
-	if s.Dial != nil && s.Grant != ManagedIdentity {
-		transport.Proxy, transport.DialContext = nil, s.Dial
+	if s.Dial != nil && s.Grant != ManagedIdentity { // the machine's own is asked of the machine
+		t.Proxy, t.DialContext = nil, s.Dial
 	}
 	c.http = &http.Client{
-		Transport: &clock{c, transport},
+		Transport: &clock{c, t},
 		// A secret is sent to the address that was configured or discovered, and nowhere
 		// else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

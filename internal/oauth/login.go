@@ -262,3 +262,13 @@ func (b *back) close() {
 	}
 	<-b.done
 }
+
+// HasDevice reports whether the provider signs in by device code. Google does, and
+// not for mail.
+func (s *Source) HasDevice(ctx context.Context) bool {
+	if s.s.Provider == Google {
+		return false
+	}
+	e, err := s.c.endpoints(ctx)
+	return err == nil && e.device != ""
+}

@@ -204,7 +204,7 @@ func FuzzXClient(f *testing.F) {
 // leniencies are not those of the teller.
 func TestPeers_DeviceBehindThem(t *testing.T) {
 	scanner := device.Device{Name: "scanner", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}, Leniency: device.Leniency{AnyHello: true}}
-	teller := device.Device{Name: "balancer", Addresses: localhost}
+	teller := device.Device{Name: "balancer", Addresses: loopback}
 	const bare = "C: HELO\nS: 250 post.example.org\n" + oneMail
 	for name, text := range map[string]string{
 		fromInside:     greeted + bare,
@@ -214,7 +214,7 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 		"EHLO early\r": "S: 421 4.7.0 ...\nE:\n",
 	} {
 		change, ended := with(scanner, teller)
-		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: localhost, XClient: localhost}, change)
+		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: loopback, XClient: loopback}, change)
 		after(t, addr, tc, name, text)
 		if name != fromInside && name != binaryInside && name != unknownPeer {
 			continue
