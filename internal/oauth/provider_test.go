@@ -495,6 +495,32 @@ func TestStore_CredentialOfTheServiceManagerTakesOver(t *testing.T) {
 	}
 }
 
+// TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk: its access token is.
+func TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk(t *testing.T) {
+	p := oauthtest.New(t)
+	data, clock := t.TempDir(), &clocked{}
+	s := open(t, data, clock).Source(person(p))
+	signIn(t, p, s)
+	lock := filepath.Join(data, "oauth", "m365.lock")
+	if err := errors.Join(os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil { // nothing can be written now, not even by root
+		t.Fatal(err)
+	}
+	clock.forward(2 * time.Hour)
+	token(t, p, s, "")
+	asked := p.Asked()
+	clock.forward(2 * time.Hour)
+	if _, err := s.Token(t.Context(), oauth.SMTP, ""); err == nil || !oauth.IsTemporary(err) || p.Asked() != asked {
+		t.Errorf("%v, asked %d times more", err, p.Asked()-asked)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	clock.forward(time.Minute)
+	token(t, p, s, "")
+	clock.forward(2 * time.Hour)
+	token(t, p, open(t, data, clock).Source(person(p)), "") // what is on disk works
+}
+
 func TestKeepAlive_UsesWhatHasLainForADay(t *testing.T) {
 	p := oauthtest.New(t)
 	clock := &clocked{}
