@@ -14,8 +14,13 @@ import (
 // be seen by others.
 type Account struct {
 	Name      string   // as written; compared without regard to case
-	Hash      string   // argon2id in PHC form
+	Hash      string   // argon2id in PHC form; "" for an account that is kept elsewhere
 	Addresses []string // what it may send as: "ann@example.org", "*@example.org"
+
+	// What mechanisms need that do not send the password; each "" where it is not kept.
+	SCRAM   string // salted keys in the form of RFC 5803
+	CRAMMD5 string // contexts of HMAC-MD5, hexadecimal
+	NTHash  string // NT hash, hexadecimal
 }
 
 // Authenticator decides whether a user name and password belong together. It

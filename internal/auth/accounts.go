@@ -16,11 +16,16 @@ type Accounts struct {
 	file   *File // nil: none
 	now    func() time.Time
 	gate   *gate
+	outer  *gate // of questions to backends
 	memory *memory
 	brake  *brake
 
-	mu         sync.RWMutex
+	mu         sync.RWMutex        // guards the fields below
 	configured map[string]*Account // by canonical name
+	backends   []Backend
+	tokens     TokenVerifier       // nil: none
+	lent       map[string]*Account // by canonical name: kept elsewhere, and have logged in
+	naming     []byte              // of namingSecret; nil: not read yet
 }
 
 var _ Authenticator = (*Accounts)(nil)
@@ -28,7 +33,8 @@ var _ Authenticator = (*Accounts)(nil)
 // New returns the accounts of file, which may be nil, and of the configuration. An
 // account that is in both is an error: which password holds would be a guess.
 func New(file *File, configured []Account) (*Accounts, error) {
-	a := &Accounts{file: file, now: time.Now, gate: newGate(), memory: newMemory(), brake: newBrake()}
+	a := &Accounts{file: file, now: time.Now, gate: newGate(), outer: boundedGate(outsideAtOnce, outsideWaiting),
+		memory: newMemory(), brake: newBrake(), lent: map[string]*Account{}}
 	if err := a.SetConfigured(configured); err != nil {
 		return nil, err
 	}
@@ -65,8 +71,20 @@ func (a *Accounts) SetConfigured(configured []Account) error {
 }
 
 // Lookup returns the account of this name, or nil when there is none. An account
-// of the configuration comes before one that was added to the file later.
+// of the configuration comes before one that was added to the file later, and both
+// before one that is kept elsewhere, which is known once it has logged in.
 func (a *Accounts) Lookup(name string) (*Account, error) {
+	own, err := a.own(name)
+	if own != nil || err != nil {
+		return own, err
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.lent[Canonical(name)], nil
+}
+
+// own is Lookup among the accounts that are kept here.
+func (a *Accounts) own(name string) (*Account, error) {
 	name = Canonical(name)
 	a.mu.RLock()
 	found := a.configured[name]
@@ -112,7 +130,7 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, user, password st
 	if len(user) > maxName || len(password) > maxPassword || password == "" {
 		return nil, ErrInvalid
 	}
-	account, err := a.Lookup(user)
+	account, err := a.own(user)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +139,18 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, user, password st
 	switch right, wrong := a.memory.recall(p, now); {
 	case right && account != nil:
 		return account, nil
+	case right:
+		if lent, err := a.Lookup(user); lent != nil || err != nil {
+			return lent, err
+		}
 	case wrong:
 		return nil, ErrInvalid
 	}
-	who := culpritOf(name, from)
-	if from.IsValid() {
-		if until := a.brake.refusedUntil(who, now); !until.IsZero() {
-			return nil, &SlowDown{until}
-		}
+	if err := a.slowed(name, from); err != nil {
+		return nil, err
+	}
+	if account == nil && len(a.outside()) > 0 {
+		return a.loginOutside(ctx, from, user, password, p)
 	}
 	h := a.dummy()
 	if account != nil {
@@ -142,13 +164,7 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, user, password st
 	}
 	right := matched && account != nil
 	a.memory.remember(p, right, a.now())
-	if !from.IsValid() {
-		// Nobody to count for.
-	} else if right {
-		a.brake.right(who)
-	} else {
-		a.brake.wrong(who, a.now())
-	}
+	a.count(name, from, right)
 	if !right {
 		return nil, ErrInvalid
 	}

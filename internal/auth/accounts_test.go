@@ -41,6 +41,7 @@ func newAccounts(t *testing.T, configured ...string) (*Accounts, *File, *clock) 
 		t.Fatal(err)
 	}
 	f.cost = cheap
+	f.Keep(Kept{})
 	var list []Account
 	for _, name := range configured {
 		hash, err := HashPassword("pw-"+name, cheap)

@@ -26,10 +26,12 @@ const FileName = "accounts.toml"
 type File struct {
 	path string // immutable
 	cost Cost   // of new hashes; immutable
+	kept Kept   // beside new hashes; immutable once in use
 
 	mu       sync.Mutex
 	seen     stamp // of the file as read
 	accounts map[string]*Account
+	scram    bool // every account has SCRAM keys
 }
 
 // stamp changes whenever the file is written or replaced.
@@ -49,6 +51,9 @@ type fileUser struct {
 	Name      string   `toml:"name"`
 	Password  string   `toml:"password"`
 	Addresses []string `toml:"addresses"`
+	SCRAM     string   `toml:"scram_sha_256,omitempty"`
+	CRAMMD5   string   `toml:"cram_md5,omitempty"`
+	NTHash    string   `toml:"nt_hash,omitempty"`
 }
 
 const fileHead = "# Accounts of this server. Change them with: wellsent user add|passwd|remove\n\n"
@@ -56,7 +61,7 @@ const fileHead = "# Accounts of this server. Change them with: wellsent user add
 // OpenFile opens the file of accounts at path. A file that does not exist is one
 // without accounts; it is made by Add, readable by its owner only.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path, cost: DefaultCost}
+	f := &File{path: path, cost: DefaultCost, kept: Kept{SCRAM: true}}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.readLocked(); err != nil {
@@ -64,6 +69,10 @@ func OpenFile(path string) (*File, error) {
 	}
 	return f, nil
 }
+
+// Keep sets what is kept of new passwords beside their hash; SCRAM keys unless said
+// otherwise. It is called before the file is used.
+func (f *File) Keep(k Kept) { f.kept = k }
 
 // Path returns where the file is.
 func (f *File) Path() string { return f.path }
@@ -97,6 +106,13 @@ func (f *File) lookup(name string) (*Account, error) {
 	return f.accounts[name], nil
 }
 
+// scramForAll reports whether every account has SCRAM keys.
+func (f *File) scramForAll() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.readLocked() == nil && f.scram
+}
+
 // Add adds an account with this password. Without addresses it may send as its
 // name. Durable on return; ErrExists when the name is taken.
 func (f *File) Add(name, password string, addresses []string) error {
@@ -106,7 +122,7 @@ func (f *File) Add(name, password string, addresses []string) error {
 	if len(addresses) == 0 {
 		addresses = []string{name}
 	}
-	hash, err := HashPassword(password, f.cost)
+	account, err := f.account(name, password, slices.Clone(addresses))
 	if err != nil {
 		return err
 	}
@@ -114,9 +130,22 @@ func (f *File) Add(name, password string, addresses []string) error {
 		if f.accounts[Canonical(name)] != nil {
 			return fmt.Errorf("%s: %w", name, ErrExists)
 		}
-		f.accounts[Canonical(name)] = &Account{Name: name, Hash: hash, Addresses: slices.Clone(addresses)}
+		f.accounts[Canonical(name)] = account
 		return nil
 	})
+}
+
+// account returns an account with this password.
+func (f *File) account(name, password string, addresses []string) (*Account, error) {
+	hash, err := HashPassword(password, f.cost)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.kept.derive(name, password)
+	if err != nil {
+		return nil, err
+	}
+	return &Account{Name: name, Hash: hash, Addresses: addresses, SCRAM: s.scram, CRAMMD5: s.cramMD5, NTHash: s.nt}, nil
 }
 
 // Remove removes an account. Durable on return; ErrUnknown when there is none.
@@ -133,7 +162,7 @@ func (f *File) Remove(name string) error {
 // SetPassword gives an account another password. Durable on return; ErrUnknown
 // when there is none.
 func (f *File) SetPassword(name, password string) error {
-	hash, err := HashPassword(password, f.cost)
+	account, err := f.account(name, password, nil)
 	if err != nil {
 		return err
 	}
@@ -142,7 +171,8 @@ func (f *File) SetPassword(name, password string) error {
 		if a == nil {
 			return fmt.Errorf("%s: %w", name, ErrUnknown)
 		}
-		f.accounts[Canonical(name)] = &Account{Name: a.Name, Hash: hash, Addresses: a.Addresses}
+		account.Name, account.Addresses = a.Name, a.Addresses
+		f.accounts[Canonical(name)] = account
 		return nil
 	})
 }
@@ -175,7 +205,7 @@ func (f *File) change(edit func() error) error {
 func (f *File) readLocked() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.accounts, f.seen = map[string]*Account{}, stamp{}
+		f.accounts, f.seen, f.scram = map[string]*Account{}, stamp{}, true
 		return nil
 	}
 	if err != nil {
@@ -193,7 +223,10 @@ func (f *File) readLocked() error {
 	if err != nil {
 		return err
 	}
-	f.accounts, f.seen = accounts, now
+	f.accounts, f.seen, f.scram = accounts, now, true
+	for _, a := range accounts {
+		f.scram = f.scram && a.SCRAM != ""
+	}
 	return nil
 }
 
@@ -220,10 +253,13 @@ func parseFile(path string, data []byte) (map[string]*Account, error) {
 		if err := CheckHash(u.Password); err != nil {
 			return nil, fmt.Errorf("accounts: %s: account %s: %w", path, u.Name, err)
 		}
+		if err := (secrets{u.SCRAM, u.CRAMMD5, u.NTHash}).check(); err != nil {
+			return nil, fmt.Errorf("accounts: %s: account %s: %w", path, u.Name, err)
+		}
 		if accounts[Canonical(u.Name)] != nil {
 			return nil, fmt.Errorf("accounts: %s: account %s is there twice: remove one", path, u.Name)
 		}
-		accounts[Canonical(u.Name)] = &Account{Name: u.Name, Hash: u.Password, Addresses: u.Addresses}
+		accounts[Canonical(u.Name)] = &Account{Name: u.Name, Hash: u.Password, Addresses: u.Addresses, SCRAM: u.SCRAM, CRAMMD5: u.CRAMMD5, NTHash: u.NTHash}
 	}
 	return accounts, nil
 }
@@ -234,7 +270,7 @@ func parseFile(path string, data []byte) (map[string]*Account, error) {
 func (f *File) writeLocked() (err error) {
 	var form fileForm
 	for _, a := range f.listLocked() {
-		form.User = append(form.User, fileUser{a.Name, a.Hash, a.Addresses})
+		form.User = append(form.User, fileUser{a.Name, a.Hash, a.Addresses, a.SCRAM, a.CRAMMD5, a.NTHash})
 	}
 	data, err := toml.Marshal(form)
 	if err != nil {

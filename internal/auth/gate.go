@@ -19,7 +19,12 @@ const queuePerCore = 32
 
 func newGate() *gate {
 	n := runtime.GOMAXPROCS(0)
-	return &gate{make(chan struct{}, n), make(chan struct{}, n*(1+queuePerCore))}
+	return boundedGate(n, n*queuePerCore)
+}
+
+// boundedGate returns a gate for running at once and waiting.
+func boundedGate(running, waiting int) *gate {
+	return &gate{make(chan struct{}, running), make(chan struct{}, running+waiting)}
 }
 
 // do runs f when a core is free. It returns ErrBusy when too many wait, or the

@@ -63,16 +63,30 @@ func (m *memory) recall(p proof, now time.Time) (right, wrong bool) {
 }
 
 func (m *memory) remember(p proof, right bool, now time.Time) {
+	if right {
+		m.rememberRight(p, now)
+	} else {
+		m.rememberWrong(p, rememberFor, now)
+	}
+}
+
+func (m *memory) rememberRight(p proof, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.wrong
-	if right {
-		known = m.right
-	}
+	keep(m.right, p, now, rememberFor)
+}
+
+func (m *memory) rememberWrong(p proof, wait time.Duration, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keep(m.wrong, p, now, wait)
+}
+
+func keep(known map[proof]time.Time, p proof, now time.Time, wait time.Duration) {
 	if len(known) >= maxRemembered {
 		makeRoom(known, now, func(t time.Time) time.Time { return t })
 	}
-	known[p] = now.Add(rememberFor)
+	known[p] = now.Add(wait)
 }
 
 // makeRoom drops what has ended, and when nothing has, an arbitrary entry: which

@@ -8,6 +8,10 @@ import (
 // Facts are what is known of one case. Any may be empty.
 type Facts struct {
 	Host, Port, User, Domain, Recipient, Sender string
+
+	// Of a route that logs in by OAuth: the client id, the directory, the mailbox, the
+	// object id of the app's service principal, and the route's name.
+	App, Tenant, Mailbox, Object, Route string
 }
 
 // Text is an entry with the facts of one case in it.
@@ -115,6 +119,16 @@ func (f *filler) fact(name string) (fact string, known bool) {
 		fact = f.facts.Sender
 	case "recipient":
 		fact = f.facts.Recipient
+	case "app":
+		fact = f.facts.App
+	case "tenant":
+		fact = f.facts.Tenant
+	case "mailbox":
+		fact = f.facts.Mailbox
+	case "object":
+		fact = f.facts.Object
+	case "route":
+		fact = f.facts.Route
 	default:
 		return "", false
 	}
@@ -137,6 +151,16 @@ func (f *filler) general(name string) string {
 		return "the sender's address"
 	case "recipient":
 		return "the recipient"
+	case "app":
+		return "the app's client id"
+	case "tenant":
+		return "the directory"
+	case "mailbox":
+		return "the mailbox"
+	case "object":
+		return "the object id of the app's service principal"
+	case "route":
+		return "the route"
 	}
 	if f.aboutSender {
 		return "the sender's domain"

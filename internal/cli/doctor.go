@@ -22,6 +22,10 @@ import (
 // exitUnsure is the exit code of a doctor who could not decide.
 const exitUnsure = 3
 
+// lookUpWait is how long a name server has: a person waits, and resolv.conf's 5 s
+// are for programs.
+const lookUpWait = 2 * time.Second
+
 // doctorFlags are the flags of doctor as they were given.
 type doctorFlags struct {
 	security, user, passwordFile, auth, tokenFile string
@@ -36,6 +40,8 @@ type doctorFlags struct {
 	markdown                                      bool
 	configOf, client, helo                        string
 	web                                           bool
+	route                                         string
+	end                                           func() // what the question needs no more; nil: nothing
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -51,6 +57,10 @@ TARGET is a mail address, host, host:port, smtp://host or smtps://host. With
 Exim), a mail program (Thunderbird, an export of Outlook), an application
 (Nextcloud, Gitea, WordPress, Django, Spring), or environment variables (.env,
 docker-compose.yml). With nothing at all it asks three questions.
+
+--route NAME tests a route of the configuration file, as the server would use it. For
+one that logs in by OAuth it names the step that fails: tenant, app, secret, consent,
+permission, service principal, mailbox; with the administrator's command to mend it.
 
 A server on the Internet that cannot be reached is compared with two well-known
 mail servers and a public test page; --control names others in their place. It
@@ -88,6 +98,7 @@ tell.`,
 	g.DurationVar(&f.timeout, "timeout", doctor.DefaultTimeout, "take no longer than `DURATION`")
 	g.BoolVar(&f.ignoreHistory, "ignore-history", false, "log in although it was refused several times just now")
 	g.StringVar(&f.configOf, "config-of", "", "test the settings in a program's configuration `FILE`")
+	g.StringVar(&f.route, "route", "", "test the route called `NAME` of the configuration, its tokens too")
 	g.StringVar(&f.client, "for", "", "show the steps in this `PROGRAM`: "+strings.Join(doctor.Clients(), ", "))
 	g.StringVar(&f.html, "html", "", "write the report as one HTML page to `FILE`")
 	g.BoolVar(&f.markdown, "markdown", false, "print the report as Markdown, for a ticket")
@@ -101,6 +112,9 @@ func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
 		return a.doctorWeb(c, words, f)
 	}
 	q, err := a.doctorQuestion(c, words, f)
+	if f.end != nil {
+		defer f.end()
+	}
 	if err != nil {
 		return err
 	}
@@ -163,6 +177,8 @@ func (a *app) doctorQuestion(c *cobra.Command, words []string, f *doctorFlags) (
 	switch {
 	case f.configOf != "":
 		err = a.targetOfProgram(c, f, q)
+	case f.route != "":
+		f.end, err = a.targetOfRoute(c, f, q)
 	case len(words) == 1:
 		err = a.targetOf(c, words[0], f, q)
 	case terminal(a.stdin):
@@ -177,7 +193,10 @@ func (a *app) doctorQuestion(c *cobra.Command, words []string, f *doctorFlags) (
 		return nil, err
 	}
 	if q.Send && q.To == "" {
-		if q.To = q.Address; q.To == "" {
+		if q.To = q.Address; q.To == "" && q.Grant != nil {
+			q.To = q.Grant.Mailbox
+		}
+		if q.To == "" {
 			return nil, wrongUse(c, "--send needs --to ADDR")
 		}
 	}
@@ -189,6 +208,10 @@ func checkDoctorFlags(c *cobra.Command, words []string, f *doctorFlags, q *docto
 	switch {
 	case len(words) > 1:
 		return wrongUse(c, "one target at a time; %q is one more", printable(words[1]))
+	case f.route != "" && (len(words) == 1 || f.configOf != ""):
+		return wrongUse(c, "--route names the target: leave out the other")
+	case f.route != "" && (f.user != "" || f.passwordFile != "" || f.tokenFile != ""):
+		return wrongUse(c, "--route has its own login: leave out --user, --password-file and --oauth-token-file")
 	case len(words) == 1 && f.configOf != "":
 		return wrongUse(c, "give a target or --config-of, not both")
 	case !slices.Contains([]doctor.Security{doctor.Auto, doctor.StartTLS, doctor.Implicit, doctor.Clear}, q.Security):
@@ -212,7 +235,6 @@ func checkDoctorFlags(c *cobra.Command, words []string, f *doctorFlags, q *docto
 
 // doctorNetwork sets what names, connections and certificates go by.
 func doctorNetwork(c *cobra.Command, f *doctorFlags, q *doctor.Question) error {
-	const lookUpWait = 2 * time.Second // a person waits; resolv.conf's 5 s are for programs
 	o := resolver.Options{Timeout: lookUpWait}
 	if f.resolver != "" {
 		server := f.resolver
@@ -381,6 +403,7 @@ func (a *app) doctorSecrets(c *cobra.Command, f *doctorFlags, q *doctor.Question
 		q.Password, err = readPassword(a.stdin, "standard input")
 	case f.passwordFile != "":
 		q.Password, err = passwordFile(f.passwordFile)
+	case q.Grant != nil:
 	case q.User != "" && q.Password == "" && terminal(a.stdin):
 		q.Password, err = a.askHidden(c.Context(), "Password for "+printable(q.User)+" (empty: do not log in): ")
 		if q.Password == "" {

@@ -14,7 +14,7 @@ import (
 // the steps in the program that is meant.
 func (a *app) printReport(r *doctor.Report, client string) error {
 	p := a.page(a.stdout)
-	where := doctor.Endpoint{Host: r.Target.Host, Port: r.Target.Port}.String()
+	where := r.Where()
 	for i := range r.Findings {
 		if i > 0 {
 			p.line()
@@ -28,6 +28,7 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 	default:
 		p.paragraph(0, "? "+where+": nothing was found, but not all could be tried")
 	}
+	p.tokenSteps(r.Steps)
 	for _, u := range r.Untested {
 		p.field(2, "untried", u)
 	}
@@ -54,6 +55,12 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 func tried(r *doctor.Report) string {
 	words := []string{"it greets"}
 	w := &r.Works
+	if r.Target.Host == "" {
+		words[0] = "a token is issued"
+		if e := r.Evidence; len(e) > 0 && len(r.Untested) == 0 {
+			words = append(words, "a message was taken")
+		}
+	}
 	if w.TLS != "" {
 		words = append(words, w.TLS+" with a trusted certificate")
 	}
@@ -69,6 +76,35 @@ func tried(r *doctor.Report) string {
 		words = append(words, "the recipient is taken")
 	}
 	return strings.Join(words, ", ") + " (" + strconv.FormatInt(r.TookMS, 10) + " ms)"
+}
+
+// tokenSteps writes how far a route's token comes.
+func (p *page) tokenSteps(steps []doctor.Step) {
+	if len(steps) == 0 {
+		return
+	}
+	p.line()
+	p.line(p.strong("The way of the token:"))
+	marks := map[doctor.StepState]string{doctor.StepOK: p.good("✓"), doctor.StepFailed: p.bad("✗"), doctor.StepNotReached: p.faint("·"), doctor.StepUnknown: p.warn("?")}
+	for _, s := range steps {
+		text := s.Title
+		switch {
+		case s.State == doctor.StepNotReached:
+			text += " (not reached)"
+		case s.State == doctor.StepUnknown && len(s.Seen) > 0:
+			text += " (not known: " + s.Seen[len(s.Seen)-1] + ")"
+		case s.State == doctor.StepUnknown:
+			text += " (not known)"
+		}
+		for i, l := range wrap(printable(text), p.width-4) {
+			if i == 0 {
+				p.line("  ", marks[s.State], " ", l)
+				continue
+			}
+			p.line("    ", l)
+		}
+	}
+	p.line()
 }
 
 // diagnosis writes one finding of the doctor.

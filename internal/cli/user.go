@@ -30,6 +30,9 @@ func (a *app) accounts() (*auth.File, *config.Config, error) {
 		return nil, nil, err
 	}
 	f, err := auth.OpenFile(filepath.Join(cfg.Data, accountsFile))
+	if err == nil {
+		f.Keep(cfg.Kept())
+	}
 	return f, cfg, err
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -23,6 +24,7 @@ type Config struct {
 	Devices   []Device
 	TLS       TLS
 	Users     []auth.Account
+	Auth      Auth
 	Routes    []Route // empty in a sandbox without routes
 	Bounces   Bounces
 	Aliases   Aliases
@@ -49,6 +51,9 @@ type Listener struct {
 	BareNewlines  bool           // bare CR and LF are normalised instead of refused
 	AllowGateway  bool           // relay and device: an address may send without login although it is a gateway's
 	Rewrite       route.Rewrite  // of mail that comes in here; "": as the route says
+
+	Mechanisms []string       // SASL mechanisms that clients may use; nil: the default
+	ClientCA   *x509.CertPool // issues the certificates that clients may show; nil: none
 }
 
 // Device is a printer, scanner or other machine as configured.
@@ -85,9 +90,10 @@ type Route struct {
 	ClientCertificate string          // absolute path, PEM
 	ClientKey         string          // absolute path, PEM
 	OAuth             *oauth.Settings // nil: no tokens
-	Match             route.Match
-	Rewrite           route.Rewrite // "": both where there is a From
-	Aliases           []string      // what From's mailbox may send as beside itself
+
+	Match   route.Match
+	Rewrite route.Rewrite // "": both where there is a From
+	Aliases []string      // what From's mailbox may send as beside itself
 }
 
 // Bounces says where notifications go that cannot be returned.

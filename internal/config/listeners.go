@@ -73,6 +73,7 @@ func (r *reader) listener(s *table, prefix string, c *Config) (l Listener, addre
 	r.peers(s, prefix, &l, c)
 	l.ProxyProtocol = r.believed(s, prefix, "proxy_protocol")
 	l.XClient = r.believed(s, prefix, "xclient")
+	r.mechanisms(s, prefix, &l)
 	l.LegacyTLS = r.flag(s, prefix, "legacy_tls", false)
 	l.PlaintextAuth = r.flag(s, prefix, "plaintext_auth", false)
 	l.BareNewlines = r.flag(s, prefix, "bare_newlines", false)

@@ -86,6 +86,8 @@ func (r *reader) config(t *table, c *Config) {
 	r.listeners(t, c)
 	r.tls(t, c)
 	r.users(t, c)
+	r.auth(t, c)
+	r.barren(t, c)
 	r.routes(t, c)
 	r.checkDevices(c, devices)
 	r.bounces(t, c)

@@ -42,6 +42,13 @@ func (r *reader) users(t *table, c *Config) {
 			r.record(join(prefix, "password"), hidden, hash.origin)
 			a.Hash = hash.text
 		}
+		if keys, ok := r.scalar(s, prefix, "scram_sha_256", kindString, ""); ok {
+			if err := auth.CheckSCRAM(keys.text); err != nil {
+				r.wrong(keys.at, "user.scram_sha_256", "%v", err)
+			}
+			r.record(join(prefix, "scram_sha_256"), hidden, keys.origin)
+			a.SCRAM = keys.text
+		}
 		addresses, at := r.list(s, prefix, "addresses")
 		for _, g := range addresses {
 			if err := policy.CheckPattern(g.text); err != nil {

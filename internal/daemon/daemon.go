@@ -126,6 +126,9 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.accounts, err = auth.New(file, cfg.Users); err != nil {
 		return nil, err
 	}
+	if err := d.setOutside(cfg); err != nil {
+		return nil, err
+	}
 	if err := d.openStore(cfg, o); err != nil {
 		return nil, err
 	}
@@ -208,6 +211,8 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
 		Log:                   d.log,
 		Room:                  d.store.Room,
+		Exchange:              d.submission.Exchange,
+		SCRAMForAll:           d.accounts.SCRAMForAll,
 		Ended:                 d.book.Note,
 		Devices:               d.devices.Load,
 		Shared:                gateway.Watch(gateway.Read),
@@ -220,6 +225,7 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		d.listeners = append(d.listeners, Listening{Kind: l.Kind, Addr: socket.Addr(), socket: socket, spec: smtpserver.Listener{
 			Kind: l.Kind, Address: l.Address, Allow: l.Allow, ProxyProtocol: l.ProxyProtocol, XClient: l.XClient,
 			LegacyTLS: l.LegacyTLS, PlaintextAuth: l.PlaintextAuth, BareNewlines: l.BareNewlines, AllowGateway: l.AllowGateway,
+			Mechanisms: l.Mechanisms, ClientCA: l.ClientCA,
 		}})
 	}
 	d.control, err = httpapi.Listen(filepath.Join(cfg.Data, httpapi.SocketName))
@@ -280,6 +286,9 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	if err := d.accounts.SetConfigured(cfg.Users); err != nil {
 		return err
+	}
+	if err := d.setOutside(cfg); err != nil {
+		return err // config has made the same before, so it does not come to that
 	}
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))

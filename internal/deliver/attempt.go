@@ -121,6 +121,7 @@ func (a *attempt) take(batch []int, answer *smtpclient.Answer) {
 	case answer.Err != nil && aboutNextHop(answer.Err.Scope):
 		a.trouble = answer.Err
 	case answer.Err == nil || answer.Err.Origin == evidence.OriginRemote:
+		a.trouble = nil // of those who were asked before; this one serves
 		a.notices = c.d.standIns.serves(c, a.failures)
 	}
 	a.left = append(again, a.left[len(batch):]...)
@@ -145,13 +146,7 @@ func (a *attempt) hostName() string {
 // giveUp ends the attempt for the recipients that are left.
 func (a *attempt) giveUp(err *evidence.Error) {
 	if errors.Is(err, errNoHostLeft) && a.trouble != nil {
-		// Each has the outcome of the last transaction. But a refused login must not be
-		// tried again as soon as an outage would be, whoever was asked after it.
-		if refused := a.refusedLogin(); refused != nil {
-			a.trouble = refused
-			a.fail(a.left, refused)
-		}
-		a.left = nil
+		a.left = nil // each has the outcome of the last transaction
 		return
 	}
 	switch err.Scope {
@@ -194,8 +189,25 @@ func (a *attempt) fail(positions []int, err *evidence.Error) {
 	}
 }
 
+// admit gives those who were not served a refused login as the reason, where there
+// was one: it must not be tried again as soon as an outage would be, whoever was
+// asked after it.
+func (a *attempt) admit() {
+	refused := a.refusedLogin()
+	if refused == nil || a.trouble == nil {
+		return
+	}
+	a.trouble = refused
+	for i := range a.outcomes {
+		if o := &a.outcomes[i]; o.Err != nil && o.Status == Deferred && aboutNextHop(o.Err.Scope) {
+			o.Err, o.Reply, o.Host = refused, refused.Reply, refused.Host
+		}
+	}
+}
+
 // result returns the Result, with every failure named.
 func (a *attempt) result(ctx context.Context) *Result {
+	a.admit()
 	res := &Result{Outcomes: a.outcomes, Attempted: a.said, Trouble: a.trouble, Transactions: a.begun, RetryAfter: max(a.wait, retryAfter(a.trouble)), Notices: a.notices}
 	well := a.trouble == nil && len(a.notes) == 0
 	for i := range res.Outcomes {

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/route"
@@ -19,6 +20,8 @@ type conversation struct {
 	api    carrier            // the last one, where the host is no SMTP server; nil: none
 	spent  bool               // api has failed, and another host is to be asked
 	host   host               // that client or api speaks to
+
+	certificateAsked atomic.Bool // in the last handshake; that of an interface is in a goroutine of net/http
 }
 
 // Close ends the conversation with QUIT where a connection is open.
@@ -140,6 +143,9 @@ func (c *conversation) openWith(ctx context.Context, h host, o smtpclient.Option
 		}
 		if proxyLogin(err) {
 			err.Scope = evidence.ScopeRoute // the same
+		}
+		if h.smart && c.certificateRefused(err) {
+			err.Scope, err.Cause = evidence.ScopeRoute, "tls.client-certificate-required"
 		}
 		return err
 	}

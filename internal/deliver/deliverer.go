@@ -36,6 +36,7 @@ type Options struct {
 type Deliverer struct {
 	o        Options // immutable
 	standIns standIns
+	big      chan struct{} // one for each big message in memory; capacity bigAtOnce
 }
 
 // New returns a Deliverer. It opens nothing yet.
@@ -46,7 +47,7 @@ func New(o Options) *Deliverer {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Deliverer{o: o}
+	return &Deliverer{o: o, big: make(chan struct{}, bigAtOnce)}
 }
 
 // Open returns a conversation with the next hop of r, which for MX is that of

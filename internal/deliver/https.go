@@ -115,8 +115,20 @@ func (c *conversation) hand(ctx context.Context, a *attempt) bool {
 		a.holdBack()
 		return false
 	}
+	m := c.mail(a, batch)
+	release, err := c.d.room(ctx, m.Size)
+	if err != nil {
+		a.giveUp(err)
+		return false
+	}
 	a.begun++
-	answer := c.api.Send(ctx, c.mail(a, batch))
+	answer := func() *api.Answer {
+		defer release()
+		return c.api.Send(ctx, m)
+	}()
+	if answer.Err != nil && opening(answer.Err.Stage) {
+		a.begun-- // the message was not looked at
+	}
 	if answer.Err != nil && proxyLogin(answer.Err) {
 		answer.Err.Scope = evidence.ScopeRoute // the way it is set up, nothing goes out by it
 	}
@@ -129,11 +141,35 @@ func (c *conversation) hand(ctx context.Context, a *attempt) bool {
 		a.few = n
 		return true
 	}
-	a.take(batch, &smtpclient.Answer{Refused: make([]*evidence.Error, len(batch)), Reply: answer.Reply, Err: answer.Err, Answered: true})
+	got := &smtpclient.Answer{Refused: make([]*evidence.Error, len(batch)), Reply: answer.Reply, Err: answer.Err, Answered: true}
+	if len(batch) == 1 && answer.Err != nil && answer.Err.Stage == evidence.StageRcpt {
+		got.Refused[0], got.Err = answer.Err, nil // it says nothing of the others
+	}
+	a.take(batch, got)
 	if answer.Err != nil && aboutNextHop(answer.Err.Scope) {
 		c.spent = c.api != nil
 	}
 	return len(a.left) > 0
+}
+
+// An interface is given a message from memory, whole: with a few big ones at once
+// that is some hundred megabytes, with fifty it would be too much.
+const (
+	bigMessage = 4 << 20 // octets
+	bigAtOnce  = 4
+)
+
+// room waits until a message of size octets may be held in memory.
+func (d *Deliverer) room(ctx context.Context, size int64) (release func(), err *evidence.Error) {
+	if size < bigMessage {
+		return func() {}, nil
+	}
+	select {
+	case d.big <- struct{}{}:
+		return func() { <-d.big }, nil
+	case <-ctx.Done():
+		return nil, &evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageConnect, Scope: evidence.ScopeConnection, Err: smtpclient.ErrGivenUp}
+	}
 }
 
 // fewer returns to how many recipients a message may go at once after a refusal

@@ -96,16 +96,27 @@ func (c *conversation) certificateFault(h host) *evidence.Error {
 }
 
 // tlsConfig returns the base of a handshake's configuration: with the route's
-// certificate where it has one.
+// certificate where it has one. It notes whether the server asks for one.
 func (c *conversation) tlsConfig() *tls.Config {
-	cert := c.route.Certificate
-	if cert == nil {
-		return c.d.o.TLSConfig
-	}
 	config := &tls.Config{}
 	if c.d.o.TLSConfig != nil {
 		config = c.d.o.TLSConfig.Clone()
 	}
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert.Load() }
+	c.certificateAsked.Store(false)
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		c.certificateAsked.Store(true)
+		if c.route.Certificate == nil {
+			return &tls.Certificate{}, nil // none; RFC 8446 §4.4.2
+		}
+		return c.route.Certificate.Load()
+	}
 	return config
+}
+
+// certificateRefused reports that the server asked for a certificate and then ended
+// TLS with an alert: it wants one, or another one. Under TLS 1.3 the alert comes
+// after the handshake, in place of the reply to EHLO.
+func (c *conversation) certificateRefused(err *evidence.Error) bool {
+	var op *net.OpError
+	return c.certificateAsked.Load() && errors.As(err.Err, &op) && op.Op == "remote error" // crypto/tls's mark of an alert
 }

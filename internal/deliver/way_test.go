@@ -2,8 +2,10 @@ package deliver
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/deliver/apitest"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
@@ -219,5 +222,55 @@ func TestDialer_TakesNames(t *testing.T) {
 	defer resp.Body.Close()
 	if line, _ := bufio.NewReader(resp.Body).ReadString(0); !strings.HasPrefix(line, "127.0.0.7:") {
 		t.Errorf("the server was reached from %q", line)
+	}
+}
+
+// TestProxy_CarriesGraph: the interface of a provider is reached through the proxy,
+// by name, as SMTP is.
+func TestProxy_CarriesGraph(t *testing.T) {
+	g := apitest.NewGraph(t, "relay@example.org")
+	g.Allow("good")
+	var mu sync.Mutex
+	asked := ""
+	tunnels := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = r.Host
+		mu.Unlock()
+		up, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer up.Close()
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+		var both sync.WaitGroup
+		both.Go(func() {
+			io.Copy(up, c)
+			up.Close()
+		})
+		io.Copy(c, up)
+		c.Close()
+		both.Wait()
+	}))
+	t.Cleanup(tunnels.Close)
+	p, err := proxy.Parse(tunnels.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &route.Route{Name: "m365", Via: []route.Via{{Scheme: route.SchemeGraph, Host: "127.0.0.1", Port: g.Port}}, User: "relay@example.org",
+		TLS: route.TLSVerified, Roots: g.Roots, Proxy: p, Token: func(context.Context, route.Scheme, string) (string, error) { return "good", nil }}
+	conv := New(Options{Hostname: "post.test", Resolver: names{}}).Open(r, "")
+	o := conv.Send(t.Context(), to("bob@example.net")).Outcomes[0]
+	conv.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	if o.Status != Delivered || len(g.Sent()) != 1 || asked != net.JoinHostPort("127.0.0.1", strconv.Itoa(g.Port)) {
+		t.Errorf("%s: %v; %d sent, the proxy was asked for %q", o.Status, o.Err, len(g.Sent()), asked)
 	}
 }

@@ -168,6 +168,9 @@ func (a *account) settle(now time.Time, s allowance.Spend, handedOver bool) {
 // writes one where the last does not. What it writes allows for more, so that
 // not each message costs a synced write.
 func (d *Dispatcher) cover(ctx context.Context, a *account, r *route.Route) error {
+	if limitsOf(r).None() {
+		return nil // it is counted, in case a reload brings a bound, and a crash may forget it
+	}
 	for {
 		a.mu.Lock()
 		if a.taken.Within(a.ahead) {

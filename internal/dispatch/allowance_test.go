@@ -268,7 +268,7 @@ func TestAllowance_IsSaid(t *testing.T) {
 			t.Fatalf("%+v, %+v, %v", left, lanes, err)
 		}
 		e := left[0]
-		if e.Waits != want || e.Attempts != 0 || e.Cause != "limit.quota" || e.NextAttempt == nil || e.NextAttempt.Sub(time.Now()) < 23*time.Hour {
+		if e.Waits != want || e.Attempts != 0 || e.Cause != "limit.quota" || e.NextAttempt == nil || time.Until(*e.NextAttempt) < 23*time.Hour {
 			t.Errorf("%+v", e)
 		}
 		if !strings.Contains(strings.Join(e.Do, " "), "recipients_per_day") || !strings.Contains(e.Why, "smtp.office365.com") {

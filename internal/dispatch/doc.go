@@ -8,7 +8,9 @@
 //
 // A lane is all mail for one destination: a smart host's route, or one domain of
 // a route by MX. A worker is one conversation of a lane. What an attempt leads to
-// is an [Action]; one pure function chooses it, in action.go.
+// is an [Action]; one pure function chooses it, in action.go. An account is what
+// one login may do at its provider; lanes of routes with the same host and user
+// share it, and a lane by MX whose pace is bounded has one of its own.
 //
 // # States of a lane
 //
@@ -20,17 +22,33 @@
 // messages' expiry stands still.
 //
 // What happens to a lane is written to the lane's record and never to its
-// messages. Records outlive the process.
+// messages. Records outlive the process. Of a lane by MX that is open, and that has
+// no mail, nothing is remembered.
+//
+// # Pace
+//
+// A message is taken from its account before its transaction begins, in one step
+// with the question whether it may be, and counts until a window's length after
+// its end; see package allowance. Nothing is over a bound, whatever workers,
+// lanes, servers with several transactions a message, and kills do. A message
+// with more recipients than there is room for is split; the rest waits. What waits
+// for a pace counts no attempt, expires as all mail does, and says what it waits
+// for. What the provider refuses all the same is about others who use the account:
+// one connection fewer, a longer gap, or a wait until there is room again.
 //
 // # Failure and crash
 //
 // Nothing is known only to this package: after a crash every message that was not
-// settled is due again. When the store breaks, Run ends.
+// settled is due again. When the store breaks, Run ends. What an account has spent
+// is written ahead: before more is taken than its record allows for, a new one is
+// durable. A crash costs what that had ahead and what was in flight, and no more
+// can be sent than the provider allows.
 //
 // # Concurrency
 //
 // One goroutine a worker, ended when idle; one for the timetable; one for
-// warnings and expiry. A lane's fields are guarded by its mu; no lock is held
+// warnings and expiry. A lane's fields are guarded by its mu, an account's by its
+// own; the order is the dispatcher's mu, a lane's, an account's. No lock is held
 // during a delivery or a call of the store.
 //
 // # Standards

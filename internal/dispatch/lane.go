@@ -60,9 +60,8 @@ type lane struct {
 	ceiling     int       // conversations that the other side was seen to allow; 0: no such
 	notices     []string  // what the operator should know although it works; as of the last message that went well
 	ceilingAt   time.Time
-	toldOf      string // the bound of the pace that the log was last told of
-	toldAt      time.Time
-	gone        bool // it is not in the dispatcher's map any more; guarded by the dispatcher's mu
+	told        map[string]time.Time // when the log was last told of a bound of the pace; at most one for each
+	gone        bool                 // it is not in the dispatcher's map any more; guarded by the dispatcher's mu
 
 	// The timetable's, guarded by the dispatcher's mu.
 	planned  time.Time // when it looks at the lane

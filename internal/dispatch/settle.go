@@ -280,9 +280,13 @@ const tellWaitEvery = time.Hour
 func (d *Dispatcher) tellWait(l *lane, now time.Time, wait *paceWait) {
 	bound := wait.words()
 	l.mu.Lock()
-	tell := l.toldOf != bound || now.Sub(l.toldAt) >= tellWaitEvery
+	last, ok := l.told[bound]
+	tell := !ok || now.Sub(last) >= tellWaitEvery
 	if tell {
-		l.toldOf, l.toldAt = bound, now
+		if l.told == nil {
+			l.told = map[string]time.Time{}
+		}
+		l.told[bound] = now
 	}
 	l.mu.Unlock()
 	if tell {

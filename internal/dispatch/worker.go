@@ -44,8 +44,15 @@ func (d *Dispatcher) serve(ctx context.Context, l *lane, a *account) {
 
 // account returns the account of a lane by r; nil when nothing is bounded.
 func (d *Dispatcher) account(r *route.Route, l *lane) *account {
-	if accountKey(r, l) == "" {
+	key := accountKey(r, l)
+	if key == "" {
 		return nil
+	}
+	d.mu.RLock()
+	a := d.accounts[key]
+	d.mu.RUnlock()
+	if a != nil {
+		return a
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

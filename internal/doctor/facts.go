@@ -25,9 +25,11 @@ type Facts struct {
 	Portals   []Portal
 	Domain    *Domain
 	Token     *Token
-	Withheld  string        // why the login was not made although it was asked for
-	OutOfTime bool          // the deadline ended the run
-	Took      time.Duration // the run
+	Grant     *GrantAnswer     // of the identity provider; nil: not asked
+	Directory *DirectoryAnswer // nil: not asked
+	Withheld  string           // why the login was not made although it was asked for
+	OutOfTime bool             // the deadline ended the run
+	Took      time.Duration    // the run
 }
 
 // Local is what this machine's network looks like.

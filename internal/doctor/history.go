@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // The budget of failed logins beside maxLogins. Providers lock accounts for a
@@ -50,7 +51,8 @@ func (r *run) budgetAt(at Endpoint, user string) (done func(*evidence.Error), wh
 		return nothing, ""
 	}
 	path := filepath.Join(r.q.State, "logins.json")
-	now := r.q.now()
+	defer lockHistory(path)()
+	now := r.q.now() // under the lock: an earlier instant would make others' tries ones of the future, which are forgotten
 	h := readHistory(path, now)
 	secret := r.q.Password
 	if secret == "" {
@@ -78,7 +80,8 @@ func (r *run) budgetAt(at Endpoint, user string) (done func(*evidence.Error), wh
 		if failure != nil && (failure.Origin != evidence.OriginLocal) {
 			return
 		}
-		h := readHistory(path, now)
+		defer lockHistory(path)()
+		h := readHistory(path, r.q.now())
 		for i := len(h.Failed) - 1; i >= 0; i-- {
 			if h.Failed[i].Key == key && h.Failed[i].At.Equal(now) {
 				h.Failed = append(h.Failed[:i], h.Failed[i+1:]...)
@@ -87,6 +90,20 @@ func (r *run) budgetAt(at Endpoint, user string) (done func(*evidence.Error), wh
 		}
 		_ = h.write(path)
 	}, ""
+}
+
+// lockHistory keeps other runs from the file until what it returns is called: two
+// that read and write it at once would count one login of theirs only. Where it
+// cannot be locked, as on a file system without locks, the count is the best there is.
+func lockHistory(path string) (unlock func()) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return func() {}
+	}
+	unlock, err := osfile.Lock(path + ".lock") // not the file itself, which is replaced
+	if err != nil {
+		return func() {}
+	}
+	return unlock
 }
 
 // readHistory reads the file and forgets what is old. Where there is none, or one

@@ -14,6 +14,9 @@ import (
 
 // auth judges the login.
 func (j *judge) auth() *Finding {
+	if x := j.grant(); x != nil {
+		return x
+	}
 	if j.q.User == "" {
 		return nil
 	}
@@ -41,7 +44,7 @@ func (j *judge) auth() *Finding {
 // token judges a token that was not sent because it cannot work.
 func (j *judge) token() *Finding {
 	t := j.f.Token
-	if t == nil || len(j.f.Logins) > 0 {
+	if t == nil || len(j.f.Logins) > 0 || j.q.Grant != nil { // walk judges a route's
 		return nil
 	}
 	why := t.unfit(j.q.now())
@@ -103,6 +106,10 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 		y := j.find("auth.oauth-token-rejected", explain.Likely, x.Seen...)
 		x = y
 	}
+	if x.Cause == "auth.credentials-rejected" && l.Mechanism == "NTLM" {
+		// It was the only one that both sides know, and it wants a Windows account.
+		return j.find("auth.ntlm-failed", explain.Likely, append(x.Seen, "NTLM is the only login that the server offers and we can use: "+strings.Join(j.offered(), ", "))...)
+	}
 	if t := j.f.Token; t != nil && t.Readable {
 		x.Seen = append(x.Seen, tokenWords(t))
 	}
@@ -129,19 +136,30 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 	return j.byProvider(x)
 }
 
+// offered returns the mechanisms of the conversation that logs in.
+func (j *judge) offered() []string {
+	if t := j.effective(); t != nil {
+		return t.Auth
+	}
+	return nil
+}
+
 // tokenWords says whose token it is and for what.
 func tokenWords(t *Token) string {
-	s := "the token"
+	var says []string
 	if t.User != "" {
-		s += " was issued for " + t.User
+		says = append(says, "was issued for "+t.User)
 	}
 	if len(t.Audience) > 0 {
-		s += ", for " + strings.Join(t.Audience, ", ")
+		says = append(says, "is for "+strings.Join(t.Audience, ", "))
 	}
 	if !t.Expires.IsZero() {
-		s += ", and is good until " + t.Expires.Format("2006-01-02 15:04 UTC")
+		says = append(says, "is good until "+t.Expires.Format("2006-01-02 15:04 UTC"))
 	}
-	return s
+	if len(says) == 0 {
+		return ""
+	}
+	return "the token " + listOf(says)
 }
 
 // envelope judges what the server says to sender and recipient.

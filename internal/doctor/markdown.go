@@ -9,9 +9,15 @@ import (
 func (r *Report) Markdown() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("## Mail server %s: %s", code(Endpoint{r.Target.Host, r.Target.Port}.String()), r.Verdict)
+	line("## Mail server %s: %s", code(r.Where()), r.Verdict)
 	for i := range r.Findings {
 		markFinding(&b, &r.Findings[i])
+	}
+	if len(r.Steps) > 0 {
+		line("\n### The way of the token\n\n| step | | seen |\n| --- | --- | --- |")
+		for _, s := range r.Steps {
+			line("| %s | %s | %s |", escaped(s.Title), s.State, escaped(strings.Join(s.Seen, "; ")))
+		}
 	}
 	for _, u := range r.Untested {
 		line("\nNot tested: %s", escaped(u))
@@ -54,7 +60,7 @@ func markFinding(b *strings.Builder, f *Finding) {
 		}
 		fmt.Fprintf(b, "**%s**\n\n", title)
 		for _, s := range items {
-			fmt.Fprintf(b, "- %s\n", escaped(s))
+			fmt.Fprintf(b, "- %s\n", escapedProse(s))
 		}
 		b.WriteString("\n")
 	}
@@ -82,6 +88,26 @@ func code(s string) string { return "`" + strings.ReplaceAll(oneLine(s), "`", "'
 // escaped returns text that Markdown shows as it is.
 func escaped(s string) string {
 	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "*", "\\*", "_", "\\_", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", "\\[", "#", "\\#").Replace(oneLine(s))
+}
+
+// escapedProse is escaped for a text of ours: commands in backquotes stay so.
+func escapedProse(s string) string {
+	parts := strings.Split(s, "`")
+	if len(parts)%2 == 0 {
+		return escaped(s) // one is open
+	}
+	for i, part := range parts {
+		if i%2 == 1 {
+			parts[i] = code(part)
+			continue
+		}
+		text := strings.TrimSpace(part)
+		before, after, _ := strings.Cut(part, text) // the blanks around it
+		if parts[i] = before + escaped(text) + after; text == "" {
+			parts[i] = part
+		}
+	}
+	return strings.Join(parts, "")
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -31,6 +31,8 @@ const (
 	probeClock    probeKind = "clock"    // another clock
 	probePortal   probeKind = "portal"   // a plain web request, where mail ports are not reached
 	probeDomain   probeKind = "domain"   // what the sender's domain publishes
+	probeGrant    probeKind = "token"    // an access token, of the identity provider
+	probeTenant   probeKind = "tenant"   // what the provider publishes of a tenant
 )
 
 // probe is one thing to try.
@@ -71,6 +73,12 @@ func plan(q *Question, f *Facts) []probe {
 	if q.Meant != "" {
 		return nil // the address would go to whoever registered the slip
 	}
+	if q.Grant != nil && q.Host == "" { // nothing but the token
+		if q.Send && q.Token != "" && f.Envelope == nil {
+			return []probe{{kind: probeEnvelope}}
+		}
+		return grantProbes(q, f)
+	}
 	name := f.name(nameTarget)
 	if name == nil {
 		return firstProbes(q)
@@ -109,7 +117,7 @@ func plan(q *Question, f *Facts) []probe {
 
 // firstProbes need no facts.
 func firstProbes(q *Question) []probe {
-	probes := []probe{{kind: probeLocal}, {kind: probeName, name: q.Host, why: string(nameTarget)}}
+	probes := append([]probe{{kind: probeLocal}, {kind: probeName, name: q.Host, why: string(nameTarget)}}, grantProbes(q, &Facts{})...)
 	for _, c := range q.Controls {
 		if net.ParseIP(c.Host) == nil {
 			probes = append(probes, probe{kind: probeName, name: c.Host, why: string(nameControl)})
@@ -119,6 +127,21 @@ func firstProbes(q *Question) []probe {
 		probes = append(probes, probe{kind: probeDomain, name: d})
 	}
 	return probes
+}
+
+// grantProbes ask the identity provider.
+func grantProbes(q *Question, f *Facts) []probe {
+	switch {
+	case q.Grant == nil:
+		return nil
+	case f.Grant == nil:
+		probes := []probe{{kind: probeGrant, name: q.Grant.Route}}
+		if q.Grant.Directory != nil {
+			probes = append(probes, probe{kind: probeTenant, name: q.Grant.Tenant})
+		}
+		return probes
+	}
+	return nil
 }
 
 // connectProbes connect to some addresses of both families.
@@ -338,6 +361,9 @@ func trouble(q *Question, f *Facts) []probe {
 		for _, u := range portalURLs(q, f.name(nameTarget)) { // a sign-in page may answer for all
 			add(probe{kind: probePortal, url: u})
 		}
+	}
+	if t.stalled() && f.talk(talkSmall).passed() {
+		return nil // it is known
 	}
 	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})

@@ -54,6 +54,7 @@ type Question struct {
 	Password  string
 	Token     string // an OAuth access token, in place of a password
 	Mechanism string // "": the best that both know
+	Grant     *Grant // where tokens come from; nil: from nowhere, or Token has one
 
 	From, To string // the envelope to ask about; "": none
 	Send     bool   // send a message to To
@@ -125,7 +126,12 @@ func (q *Question) free() bool { return q.Security == "" || q.Security == Auto }
 func (q *Question) betweenServers() bool { return q.free() && q.Port == 25 && q.User == "" }
 
 // subject is what findings are about.
-func (q *Question) subject() string { return Endpoint{q.Host, q.Port}.String() }
+func (q *Question) subject() string {
+	if q.Host == "" && q.Grant != nil {
+		return "route " + q.Grant.Route
+	}
+	return Endpoint{q.Host, q.Port}.String()
+}
 
 // secrets are the strings that must not be in a report.
 func (q *Question) secrets() []string {

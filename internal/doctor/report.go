@@ -33,9 +33,12 @@ type Report struct {
 	Warnings []Finding `json:"warnings"` // what does not stop this mail
 	Works    Works     `json:"works"`    // what was tried and succeeded
 	Untested []string  `json:"untested"` // what was asked for and could not be tried, and why
+	Steps    []Step    `json:"steps"`    // of a route's token on its way; none without one
 	Origin   []string  `json:"origin"`   // where the settings come from, where they were not typed
 	Evidence []Item    `json:"evidence"`
 	TookMS   int64     `json:"took_ms"`
+
+	about string // where there is no server
 }
 
 // Target is the server that was asked, and how it is secured as far as is known.
@@ -76,6 +79,14 @@ type Works struct {
 	Proxy    string   `json:"proxy,omitempty"`    // what it was reached through, without a password
 }
 
+// Where returns what a report is about: the server, or a route.
+func (r *Report) Where() string {
+	if r.Target.Host == "" {
+		return r.about
+	}
+	return Endpoint{r.Target.Host, r.Target.Port}.String()
+}
+
 // Empty reports whether nothing worked.
 func (w *Works) Empty() bool { return w.Host == "" }
 
@@ -94,6 +105,10 @@ func NewReport(q *Question, f *Facts) *Report {
 	r := &Report{
 		Version: ReportVersion, Target: Target{Host: q.Host, Port: q.Port, Security: q.Security},
 		Findings: j.findings(), Warnings: j.warnings(), Works: j.works(), Untested: j.untested(), Origin: append([]string{}, q.Origin...), Evidence: items(f), TookMS: f.Took.Milliseconds(),
+	}
+	r.Steps, r.about = []Step{}, q.subject()
+	if w := j.walk(); w != nil {
+		r.Steps = w.steps
 	}
 	if t := j.effective(); t != nil && (t.Failure == nil || t.TLS != "") {
 		r.Target.Security, r.Target.Port = t.Security, t.Port
@@ -120,6 +135,9 @@ func (j *judge) untested() []string {
 	list := []string{}
 	if j.f.Withheld != "" {
 		list = append(list, j.f.Withheld)
+	}
+	if w := j.walk(); w != nil && w.failed == nil && j.q.Host == "" && (j.f.Envelope == nil || !j.f.Envelope.Sent) && j.f.Grant.Words == "" {
+		list = append(list, "whether "+j.q.Grant.Mailbox+" may send was not tried: it shows only when a message is sent (--send --to ADDR)")
 	}
 	if j.f.OutOfTime {
 		list = append(list, "not everything was tried: the "+inWords(j.q.Timeout)+" given (--timeout) were over")
@@ -162,6 +180,13 @@ func items(f *Facts) []Item {
 	for i := range f.Incoming {
 		in := &f.Incoming[i]
 		list = append(list, Item{Probe: string(probeIncoming), About: strings.ToUpper(in.Protocol) + " " + in.String(), Outcome: in.Said})
+	}
+	if f.Grant != nil {
+		outcome := "issued"
+		if f.Grant.Words != "" {
+			outcome = f.Grant.Words
+		}
+		list = append(list, Item{Probe: string(probeGrant), About: f.Grant.Host, Outcome: outcome})
 	}
 	if f.Issuer != nil {
 		outcome := f.Issuer.Subject
@@ -211,6 +236,9 @@ func (r *Report) scrub(secrets []string) {
 		}
 	}
 	lists(r.Untested)
+	for i := range r.Steps {
+		lists(r.Steps[i].Seen)
+	}
 	lists(r.Origin)
 	for i := range r.Evidence {
 		clean(&r.Evidence[i].Outcome)

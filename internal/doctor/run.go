@@ -70,7 +70,7 @@ func (q *Question) fill() {
 	if q.Hostname == "" {
 		q.Hostname = ownName()
 	}
-	if q.Port == 0 {
+	if q.Port == 0 && q.Host != "" {
 		q.Port, q.anyPort = 587, true
 		if q.Security == Implicit {
 			q.Port = 465
@@ -101,6 +101,7 @@ const (
 	otherWait    = 3 * time.Second         // the same, on ports that only tell about another one
 	greetingWait = 13 * time.Second        // tarpits and reverse look-ups take up to ten
 	commandWait  = 8 * time.Second         //
+	grantWait    = 10 * time.Second        // identity providers are slow at times
 	experiment   = 4 * time.Second         // a conversation that only tells about another one
 	quiet        = 1500 * time.Millisecond // a server that says nothing for so long may wait for TLS
 	patience     = 8 * time.Second         // one that says nothing for so long may wait for us
@@ -212,6 +213,10 @@ func (r *run) do(ctx context.Context, p probe) {
 		said, well = r.portal(ctx, p)
 	case probeDomain:
 		said, well = r.domain(ctx, p)
+	case probeGrant:
+		said, well = r.grant(ctx)
+	case probeTenant:
+		said, well = r.directory(ctx)
 	}
 	r.progress(Progress{Probe: string(p.kind), About: about, Done: true, Took: time.Since(began), Said: said, Well: well})
 }
@@ -219,6 +224,8 @@ func (r *run) do(ctx context.Context, p probe) {
 // about says in a few words what a probe is about.
 func (p *probe) about() string {
 	switch p.kind {
+	case probeGrant, probeTenant:
+		return p.name
 	case probeName, probeDomain:
 		if p.server != "" {
 			return p.name + " at " + p.server
@@ -268,9 +275,12 @@ func (r *run) progress(p Progress) {
 	if r.q.Progress == nil {
 		return
 	}
+	r.mu.Lock() // a token may just have come
+	secrets := r.q.secrets()
+	r.mu.Unlock()
 	progressMu.Lock()
 	defer progressMu.Unlock()
-	p.Said = scrub(p.Said, r.q.secrets())
+	p.Said = scrub(p.Said, secrets)
 	r.q.Progress(p)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
 // smallSegment is the size of segments, in octets, that every path takes: the
@@ -21,11 +22,20 @@ const smallSegment = 536
 // stalled reports whether a conversation that had begun fell silent where packets
 // get large: in the handshake, in which certificates are sent, or at EHLO under it.
 func (t *Talk) stalled() bool {
-	if t == nil || t.Failure == nil || t.Failure.Origin != evidence.OriginNetwork || !isTimeout(t.Failure.Err) {
+	if t == nil || t.Failure == nil {
+		return false
+	}
+	if errors.Is(t.Failure.Err, smtpclient.ErrGivenUp) {
+		return t.Failure.Stage == evidence.StageTLS && t.First == 0 // it was waited for, and another got further meanwhile
+	}
+	if t.Failure.Origin != evidence.OriginNetwork || !isTimeout(t.Failure.Err) {
 		return false
 	}
 	return t.Failure.Stage == evidence.StageTLS || t.Failure.Stage == evidence.StageEHLO
 }
+
+// passed reports whether the server's side of a TLS handshake came through.
+func (t *Talk) passed() bool { return t != nil && (t.well() || t.TLS != "" || t.VerifyError != nil) }
 
 func isTimeout(err error) bool {
 	var timeout net.Error

@@ -271,6 +271,12 @@ func (r *run) whenQuiet(ctx context.Context, t *Talk, seen *watched, ended <-cha
 			return
 		}
 	}
+	if t.Security == Implicit && seen.after() == 0 && !seen.loopback() && r.q.Proxy == nil && r.smallWorks(ctx, t) {
+		if wait(r.share(quiet, 0.2)) && seen.after() == 0 {
+			giveUp() // what the first hello needs does not pass
+			return
+		}
+	}
 	rest := r.share(patience, 0.4) - time.Since(began)
 	if seen.loopback() {
 		rest = 0 // nobody there takes offence
@@ -287,4 +293,13 @@ func (r *run) whenQuiet(ctx context.Context, t *Talk, seen *watched, ended <-cha
 	if found := r.nudge(ctx, t.Endpoint, t.Security); found != "" && found != ProtoSMTP {
 		giveUp()
 	}
+}
+
+// smallWorks holds the same conversation with small segments, beside one that has
+// had no answer to its TLS hello, and reports whether it got one.
+func (r *run) smallWorks(ctx context.Context, t *Talk) bool {
+	r.do(ctx, probe{kind: probeTalk, at: t.Endpoint, security: t.Security, why: string(talkSmall)})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.f.talk(talkSmall).passed()
 }

@@ -19,6 +19,9 @@ type Token struct {
 	Roles     []string
 	User      string
 	Tenant    string
+	App       string // client id
+	Object    string // of whom it is: a person, or an app's service principal
+	Type      string // "app" or "user", where it says so
 	Issuer    string
 	microsoft bool
 }
@@ -45,12 +48,20 @@ func readToken(token string) *Token {
 		UniqueName        string          `json:"unique_name"`
 		Email             string          `json:"email"`
 		TID               string          `json:"tid"`
+		AppID             string          `json:"appid"`
+		AZP               string          `json:"azp"`
+		OID               string          `json:"oid"`
+		IDType            string          `json:"idtyp"`
 		Iss               string          `json:"iss"`
 	}
 	if json.Unmarshal(b, &claims) != nil {
 		return t
 	}
 	t.Readable, t.Tenant, t.Issuer, t.Roles = true, claims.TID, claims.Iss, claims.Roles
+	t.Object, t.Type = claims.OID, claims.IDType
+	if t.App = claims.AppID; t.App == "" {
+		t.App = claims.AZP
+	}
 	if seconds, err := claims.Exp.Float64(); err == nil && seconds > 0 {
 		t.Expires = time.Unix(int64(seconds), 0).UTC()
 	}
@@ -99,6 +110,36 @@ func (t *Token) lacksScope() bool {
 		}
 	}
 	return true
+}
+
+// appOnly reports whether the token is a program's own and no person's.
+func (t *Token) appOnly() bool {
+	return t.Type == "app" || t.Type == "" && t.User == "" && len(t.Scopes) == 0
+}
+
+// forGraph reports whether the token is for Microsoft Graph.
+func (t *Token) forGraph() bool {
+	return slices.ContainsFunc(t.Audience, func(a string) bool {
+		return strings.HasPrefix(strings.ToLower(a), "https://graph.microsoft.com") || a == "00000003-0000-0000-c000-000000000000"
+	})
+}
+
+// maySendByGraph reports whether the token names the permission to send by Graph.
+func (t *Token) maySendByGraph() bool {
+	for _, s := range append(slices.Clone(t.Scopes), t.Roles...) {
+		if s = s[strings.LastIndexByte(s, '/')+1:]; strings.EqualFold(s, "Mail.Send") || strings.EqualFold(s, "Mail.Send.Shared") {
+			return true
+		}
+	}
+	return false
+}
+
+// allows returns what the token allows, in words.
+func (t *Token) allows() string {
+	if all := append(slices.Clone(t.Scopes), t.Roles...); len(all) > 0 {
+		return listOf(all)
+	}
+	return "nothing"
 }
 
 // unfit says why the token cannot work, or "".

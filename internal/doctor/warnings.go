@@ -95,7 +95,9 @@ func (j *judge) domainWarnings() []Finding {
 				"Publish the key, or sign with a selector that has one.")
 		}
 	}
-	if d.Own.IsValid() && d.PTR != nil && len(d.PTR) == 0 {
+	// Only servers that take mail from other servers look at it; of who logs in on a
+	// submission port nobody asks a name. RFC 6409 §3.
+	if j.q.Port == 25 && d.Own.IsValid() && d.PTR != nil && len(d.PTR) == 0 {
 		x := j.find("sender.no-reverse-dns", explain.Certain, "no PTR record of "+d.Own.String())
 		x.Subject, x.RuledOut = d.Own.String(), []string{}
 		list = append(list, *x)

@@ -40,7 +40,7 @@ func TestJudge_Warnings(t *testing.T) {
 		{"no SPF, no DMARC", talk(nil), &Domain{Name: "example.org", SPF: none, DMARC: none, Checked: true}, []cause.ID{"policy.unauthenticated", "policy.unauthenticated"}},
 		{"two SPF records", talk(nil), &Domain{Name: "example.org", SPF: append(spf, spf...), DMARC: dmarc, Checked: true}, []cause.ID{"policy.unauthenticated"}},
 		{"no DKIM key", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, DKIM: map[string]bool{"s1": false, "s2": true}, Checked: true}, []cause.ID{"policy.unauthenticated"}},
-		{"no PTR", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Own: four, PTR: none, Checked: true}, []cause.ID{"sender.no-reverse-dns"}},
+		{"no PTR", talk(func(t *Talk) { t.Port = 25 }), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Own: four, PTR: none, Checked: true}, []cause.ID{"sender.no-reverse-dns"}},
 		{"on a block list", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Checked: true, Listed: []Listing{{Zone: "list.test", What: "192.0.2.4", Code: netip.MustParseAddr("127.0.0.2")}, {Zone: "list.test", What: "example.org", Domain: true, Code: netip.MustParseAddr("127.0.1.2")}}}, []cause.ID{"reputation.ip-blocklisted", "reputation.domain-blocklisted"}},
 		{"null MX of the recipient", talk(nil), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, ToName: "example.net", ToKind: resolver.KindNullMX, Checked: true}, []cause.ID{"recipient.null-mx"}},
 		{"the certificate ends soon", talk(func(t *Talk) { t.Chain[0].NotAfter = now.AddDate(0, 0, 5) }), nil, []cause.ID{"tls.certificate-expired"}},
@@ -50,8 +50,12 @@ func TestJudge_Warnings(t *testing.T) {
 		{"greeting in time", talk(func(t *Talk) {
 			t.Record.Steps = []evidence.Step{{Stage: evidence.StageGreeting, Took: 4 * time.Second}}
 		}), nil, nil},
+		{"no PTR, on a submission port", talk(func(t *Talk) { t.Port = 465 }), &Domain{Name: "example.org", SPF: spf, DMARC: dmarc, Own: four, PTR: none, Checked: true}, nil},
 	} {
 		q := &Question{Host: "mail.example.org", Port: 587, Security: Auto, Now: func() time.Time { return now }}
+		if tt.talk != nil {
+			q.Port = tt.talk.Port
+		}
 		f := &Facts{
 			Names: []Name{{Name: q.Host, Why: nameTarget, Addresses: []netip.Addr{four}}}, Connects: []Connect{connectTo(four, Open)},
 			Talks: []*Talk{tt.talk}, Domain: tt.domain,

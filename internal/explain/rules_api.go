@@ -19,10 +19,10 @@ var apiRules = ruleset{
 		{id: "recipient.address-syntax", key: true, when: "errorinvalidrecipients|errorinvalidsmtpaddress|errormissingrecipients", alt: []cause.ID{"recipient.unknown"}, from: "Microsoft Graph"},
 		{id: "auth.account-disabled", key: true, when: "mailboxnotenabledforrestapi|mailboxnotsupportedforrestapi", alt: []cause.ID{"account.sending-disabled"}, from: "Microsoft Graph: no licence, inactive, or a mailbox on the premises"},
 		{id: "auth.username-format", key: true, when: "errorinvaliduser|request_resourcenotfound|http 404 resourcenotfound", alt: []cause.ID{"auth.account-disabled"}, from: "Microsoft Graph: the mailbox is not found"},
-		{id: "auth.oauth-token-rejected", key: true, when: "invalidauthenticationtoken|compacttoken|http 401 & !insufficientpermissions", alt: []cause.ID{"auth.oauth-scope"}, from: "Microsoft Graph, Gmail API"},
+		{id: "auth.oauth-token-rejected", key: true, when: "invalidauthenticationtoken|compacttoken|http 401 & !insufficientpermissions|proxy", alt: []cause.ID{"auth.oauth-scope"}, from: "Microsoft Graph, Gmail API"},
 		{id: "auth.oauth-scope", key: true, when: "http 403 & erroraccessdenied|accessdenied|authorization_requestdenied|access is denied & !errorsendas", alt: []cause.ID{"auth.blocked-by-policy"}, from: "Microsoft Graph: Mail.Send is not granted, or an access policy leaves the mailbox out"},
 		{id: "message.malformed", key: true, when: "invalid base64 string for mime|errormimecontentinvalid|mime content does not contain|http 400 errorinvalidmime", from: "Microsoft Graph"},
-		{id: "server.temporary-failure", key: true, when: "errorserverbusy|errorinternalservererror|errorinternalservertransienterror|serviceunavailable|servicenotavailable|http 500|http 503|errormailboxstoreunavailable|errortimeoutexpired", from: "Microsoft Graph"},
+		{id: "server.temporary-failure", key: true, when: "errorserverbusy|errorinternalservererror|errorinternalservertransienterror|serviceunavailable|servicenotavailable|http 500|http 503|errormailboxstoreunavailable|errortimeoutexpired & !proxy", from: "Microsoft Graph"},
 		{id: "server.temporary-failure", key: true, when: "no answer from the server behind the gateway", from: "gateways"},
 		// Gmail API. https://developers.google.com/gmail/api/guides/handle-errors
 		{id: "limit.rate", key: true, when: "userratelimitexceeded|ratelimitexceeded|rate_limit_exceeded & !(mail sending)", alt: []cause.ID{"limit.quota"}, from: "Gmail API"},

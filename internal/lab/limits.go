@@ -22,6 +22,7 @@ type Usage struct {
 	Messages       int `json:"messages"`        // accepted
 	Recipients     int `json:"recipients"`      // of these
 	Connections    int `json:"connections"`     // most at once
+	Open           int `json:"open"`            // connections now
 	OverConnection int `json:"over_connection"` // messages refused for too many connections
 	OverRate       int `json:"over_rate"`       // messages refused for the minute's limit
 	OverQuota      int `json:"over_quota"`      // messages refused for the day's limit
@@ -60,13 +61,16 @@ type meter struct {
 	mu    sync.Mutex // guards the fields below
 	open  int        // connections
 	log   []*spent   // of 24 hours, oldest first
+	day   int        // recipients in log
 	usage Usage
 }
 
 func (m *meter) usageNow() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.usage
+	u := m.usage
+	u.Open = m.open
+	return u
 }
 
 // enter counts a connection.
@@ -96,14 +100,12 @@ func (m *meter) spend(now time.Time, recipients int) (s *spent, refusal string) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for len(m.log) > 0 && now.Sub(m.log[0].at) >= 24*time.Hour {
+		m.day -= m.log[0].recipients
 		m.log = m.log[1:]
 	}
-	day, minute := 0, 0
-	for i := len(m.log) - 1; i >= 0 && (m.limits.RecipientsPerDay > 0 || now.Sub(m.log[i].at) < time.Minute); i-- {
-		day += m.log[i].recipients
-		if now.Sub(m.log[i].at) < time.Minute {
-			minute++
-		}
+	minute := 0
+	for i := len(m.log) - 1; i >= 0 && now.Sub(m.log[i].at) < time.Minute; i-- {
+		minute++
 	}
 	switch l := m.limits; {
 	case l.Connections > 0 && m.open > l.Connections:
@@ -112,12 +114,13 @@ func (m *meter) spend(now time.Time, recipients int) (s *spent, refusal string) 
 	case l.PerMinute > 0 && minute >= l.PerMinute:
 		m.usage.OverRate++
 		return nil, saysBusy
-	case l.RecipientsPerDay > 0 && day+recipients > l.RecipientsPerDay:
+	case l.RecipientsPerDay > 0 && m.day+recipients > l.RecipientsPerDay:
 		m.usage.OverQuota++
 		return nil, saysQuota
 	}
 	s = &spent{now, recipients}
 	m.log = append(m.log, s)
+	m.day += recipients
 	m.usage.Messages++
 	m.usage.Recipients += recipients
 	return s, ""
@@ -130,6 +133,7 @@ func (m *meter) unspend(s *spent) {
 	for i := len(m.log) - 1; i >= 0; i-- {
 		if m.log[i] == s {
 			m.log = append(m.log[:i:i], m.log[i+1:]...)
+			m.day -= s.recipients
 			m.usage.Messages--
 			m.usage.Recipients -= s.recipients
 			return

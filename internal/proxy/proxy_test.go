@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -426,4 +427,50 @@ func TestFromEnvironment(t *testing.T) {
 			t.Errorf("%s: wrong %v", c.env, wrong)
 		}
 	}
+}
+
+// answering is a connection to a proxy that answers with set octets.
+type answering struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c answering) Read(p []byte) (int, error)  { return c.r.Read(p) }
+func (c answering) Write(p []byte) (int, error) { return len(p), nil }
+func (c answering) SetDeadline(time.Time) error { return nil }
+
+// What a proxy answers is foreign: it ends in a connection or an *Error with a
+// cause, and what follows a good answer is what the target said.
+func FuzzAnswer(f *testing.F) {
+	for _, s := range []string{"\x05\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x19220 x", "\x05\x02\x01\x00\x05\x05\x00\x03\x02ab\x00\x00", "\x05\xff",
+		"HTTP/1.1 200 OK\r\n\r\n220 x", "HTTP/1.1 407 \x1b[31m\r\nProxy-Authenticate: NTLM\r\n\r\n", "HTTP/1.0 503 x\r\nContent-Length: 5\r\n\r\nabcde"} {
+		f.Add([]byte(s))
+	}
+	var all []*Proxy
+	for _, s := range []string{"socks5://127.0.0.1", "socks5://ann:s3cret@127.0.0.1", "http://127.0.0.1", "http://ann:s3cret@127.0.0.1"} {
+		p, err := Parse(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, p := range all {
+			conn, err := p.ask(context.Background(), answering{r: bytes.NewReader(b)}, "mail.example.org:25", p.password)
+			var e *Error
+			switch {
+			case err == nil:
+				rest, _ := io.ReadAll(conn)
+				if !bytes.HasSuffix(b, rest) {
+					t.Fatalf("%s: %q is left of %q", p, rest, b)
+				}
+			case !errors.As(err, &e):
+				t.Fatalf("%s: %v is no *Error", p, err)
+			default:
+				if id, _ := e.Cause(); id == "" || strings.ContainsAny(e.Status, "\x00\x1b\r\n") {
+					t.Fatalf("%s: cause %q, status %q", p, id, e.Status)
+				}
+			}
+		}
+	})
 }

@@ -13,6 +13,7 @@ func TestProviderPace(t *testing.T) {
 		{[]Via{smtp("SMTP.Office365.com.")}, "smtp.office365.com", Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000, Recipients: 1000}},
 		{[]Via{{Scheme: SchemeGraph}, smtp("smtp.gmail.com")}, "smtp.office365.com", Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000, Recipients: 1000}},
 		{[]Via{smtp("relay.example.net"), smtp("smtp.office365.com")}, "smtp.office365.com", Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000, Recipients: 1000}},
+		{[]Via{smtp("smtp-emea.outlook.com")}, "smtp.office365.com", Pace{Connections: 3, PerMinute: 30, RecipientsPerDay: 10000, Recipients: 1000}}, // withdrawn
 		{[]Via{smtp("relay.example.net")}, "", Pace{}},
 		{[]Via{smtp("outlook.office365.com")}, "", Pace{}}, // it is no outgoing server
 		{[]Via{{Scheme: SchemeMX, Port: 25}}, "", Pace{}},
@@ -30,6 +31,8 @@ func TestRoute_Account(t *testing.T) {
 	for _, r := range []*Route{
 		{Name: "b", Via: []Via{{SchemeSMTP, "SMTP.office365.com.", 25}}, User: "relay@example.org"},
 		{Name: "c", Via: []Via{{Scheme: SchemeGraph}}, User: "relay@example.org"},
+		{Name: "d", Via: []Via{{SchemeSMTP, "smtp.outlook.com", 587}}, User: "relay@example.org"},
+		{Name: "e", Via: []Via{{SchemeSMTP, "relay.example.net", 587}, office[0]}, User: "relay@example.org"},
 	} {
 		if got := r.Account(); got != a {
 			t.Errorf("%s is %q, want that of a, %q", r.Name, got, a)
@@ -37,6 +40,9 @@ func TestRoute_Account(t *testing.T) {
 	}
 	if got := (&Route{Via: office, User: "other@example.org"}).Account(); got == a {
 		t.Error("another login is the same account")
+	}
+	if own := []Via{{SchemeSMTP, "relay.example.net", 587}}; (&Route{Via: own}).Account() == "" || (&Route{Via: own}).Account() != (&Route{Name: "x", Via: own}).Account() {
+		t.Error("a relay without login is no account")
 	}
 	if got := (&Route{Via: []Via{{Scheme: SchemeMX}}}).Account(); got != "" {
 		t.Errorf("mx is the account %q", got)

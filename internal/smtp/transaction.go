@@ -107,7 +107,10 @@ type Client struct {
 	TLS       *tls.ConnectionState // nil: the connection is in clear text
 	Account   string               // the authenticated account; "" when none
 	Device    string               // the name of the device it is; "" for none
-	Mechanism string               // the SASL mechanism used; "" when none
+	Mechanism string               // the SASL mechanism used or being used; "" when none
+
+	Certificate []byte   // DER of our certificate as shown to it; nil: clear text
+	Mechanisms  []string // what it was offered at its last EHLO
 }
 
 // Transaction is the mail transaction in hand. RFC 5321 §3.3.

@@ -71,85 +71,157 @@ func (c *Client) auth(ctx context.Context, cred Credentials) *evidence.Error {
 	case !c.Secure() && !c.o.PlaintextAuth:
 		return c.local(evidence.StageAuth, evidence.ScopeRoute, noReply, ErrAuthClearText)
 	}
-	var last *evidence.Error
-	mechanisms := cred.mechanisms()
+	var told *outcome // of the last mechanism that said something about us, else of the last
+	mechanisms := c.mechanisms(cred)
 	for _, mechanism := range mechanisms {
 		name, initial, err := mechanism.Start()
 		if err != nil || !c.ext.offers(name) {
 			continue
 		}
 		c.mechanism, c.password = name, cmp.Or(cred.Token, cred.Password)
-		r, said, failure := c.exchange(ctx, mechanism, name, initial)
+		o, failure := c.exchange(ctx, mechanism, name, initial)
 		switch {
 		case failure != nil:
 			return failure
-		case r.Code/100 != 2 && said != "":
-			refused := c.refused(evidence.StageAuth, evidence.ScopeRoute, r)
-			refused.Err = &ChallengeError{Text: said}
-			return refused
-		case r.Code == 235:
+		case o.reply.Code == 235 && o.err == nil:
 			return nil
-		case r.Code == 504, r.Code == 502: // offered and not known after all; the next one may be
-			last = c.refused(evidence.StageAuth, evidence.ScopeRoute, r)
-			continue
-		case r.Permanent():
-			return c.refused(evidence.StageAuth, evidence.ScopeRoute, r)
 		}
-		return c.refused(evidence.StageAuth, evidence.ScopeHost, r)
+		if told == nil || !o.unknown() {
+			told = o
+		}
+		if !o.anotherMayDo() {
+			break
+		}
 	}
-	if last != nil {
-		return last
+	if told != nil {
+		return c.loginFailed(told)
 	}
 	return c.local(evidence.StageAuth, evidence.ScopeRoute, noReply, &MechanismError{Offered: c.ext.Auth, Known: names(mechanisms)})
 }
 
-// exchange makes one login and returns the reply that ended it. The credentials
-// are not recorded, nor where the server repeats them.
-func (c *Client) exchange(ctx context.Context, mechanism sasl.Client, name string, initial []byte) (smtp.Reply, string, *evidence.Error) {
+// outcome is how a login by one mechanism ended, on a connection that still stands.
+type outcome struct {
+	reply  smtp.Reply // that ended it
+	said   string     // the server's reason, in a challenge before the reply
+	err    error      // what is wrong with the server's side of it
+	proved bool       // it was shown that we know the password, or the token itself was
+}
+
+// unknown reports whether the server does not know the mechanism after all, or does
+// not take it.
+func (o *outcome) unknown() bool { return o.reply.Code == 504 || o.reply.Code == 502 }
+
+// anotherMayDo reports whether another mechanism may be tried. A password that was
+// refused is never given again: it would count twice against the account.
+func (o *outcome) anotherMayDo() bool {
+	switch {
+	case o.unknown():
+		return true // RFC 4954 §4
+	case !o.reply.Permanent():
+		return false // temporary: it would be the same by another
+	case o.said != "", errors.Is(o.err, errNotProved):
+		return false
+	case o.reply.Code == 500, o.reply.Code == 501:
+		return true // it has not understood us, so it has judged nothing
+	case o.reply.Code == 530, o.reply.Code == 538:
+		return false // it wants TLS first
+	}
+	return !o.proved
+}
+
+// loginFailed returns the failure that an outcome is.
+func (c *Client) loginFailed(o *outcome) *evidence.Error {
+	switch {
+	case errors.Is(o.err, errNotProved):
+		return c.network(evidence.StageAuth, evidence.ScopeHost, o.err)
+	case o.err != nil && !o.proved:
+		return c.network(evidence.StageAuth, evidence.ScopeHost, o.err)
+	case o.reply.Permanent() || o.said != "":
+		e := c.refused(evidence.StageAuth, evidence.ScopeRoute, o.reply)
+		if e.Err = o.err; o.said != "" {
+			e.Err = &ChallengeError{Text: o.said}
+		}
+		return e
+	}
+	return c.refused(evidence.StageAuth, evidence.ScopeHost, o.reply)
+}
+
+// exchange makes one login and returns how it ended. The credentials are not
+// recorded, nor where the server repeats them.
+func (c *Client) exchange(ctx context.Context, mechanism sasl.Client, name string, initial []byte) (*outcome, *evidence.Error) {
 	defer func() { c.secrets, c.password = nil, "" }()
-	said := ""
+	o, messages := &outcome{}, 0
 	line, shown := "AUTH "+name, "AUTH "+name
 	if initial != nil {
 		line, shown = line+" "+c.secret(initial), shown+" ***"
+		messages++
 	}
 	for range maxRounds {
-		c.queueSecret(line, shown)
-		if err := c.flush(ctx, c.o.Timeouts.Command); err != nil {
-			return noReply, "", c.network(evidence.StageAuth, evidence.ScopeConnection, err)
-		}
-		r, err := c.readReply(ctx, c.o.Timeouts.Command)
-		if err != nil {
-			return noReply, "", c.network(evidence.StageAuth, evidence.ScopeConnection, err)
+		o.proved = messages >= proofAfter(name)
+		r, failure := c.say(ctx, line, shown)
+		if failure != nil {
+			return nil, failure
 		}
 		if r.Code != 334 {
-			return c.cleanReply(r), said, nil
+			o.reply = c.cleanReply(r)
+			if s, ok := mechanism.(*scramMechanism); ok && r.Code == 235 && !s.proved() {
+				o.err = errNotProved
+			}
+			return o, nil
 		}
 		challenge, err := base64.StdEncoding.DecodeString(r.Text())
+		if err != nil && name == "NTLM" && messages == 0 {
+			challenge, err = nil, nil // "334 ntlm supported"; MS-SMTPNTLM §2.2
+		}
 		if err != nil {
-			return c.cancelAuth(ctx, fmt.Errorf("the challenge is not base64: %q", evidence.Clip(evidence.Printable(c.cleanReply(r).Text()), maxGarbage)))
+			return c.cancelAuth(ctx, o, fmt.Errorf("the challenge is not base64: %q", evidence.Clip(evidence.Printable(c.cleanReply(r).Text()), maxGarbage)))
 		}
 		if _, token := mechanism.(bearer); token { // the reason of a refusal; RFC 7628 §3.2.3
-			said = evidence.Clip(evidence.Printable(string(c.withoutSecret(challenge))), maxGarbage)
+			o.said = evidence.Clip(evidence.Printable(string(c.withoutSecret(challenge))), maxGarbage)
 		}
 		response, err := mechanism.Next(challenge)
-		if err != nil {
-			return c.cancelAuth(ctx, fmt.Errorf("the server goes on where %s ends", name))
+		switch {
+		case errors.Is(err, sasl.ErrUnexpectedServerChallenge):
+			return c.cancelAuth(ctx, o, fmt.Errorf("the server goes on where %s ends", name))
+		case err != nil:
+			return c.cancelAuth(ctx, o, fmt.Errorf("%s: %w", name, err))
 		}
+		messages++
 		line, shown = "", "***"
 		if len(response) > 0 {
 			line = c.secret(response)
 		}
 	}
-	return c.cancelAuth(ctx, errors.New("challenges without end"))
+	return c.cancelAuth(ctx, o, errors.New("challenges without end"))
 }
 
-// cancelAuth ends a login that makes no sense. RFC 4954 §4.
-func (c *Client) cancelAuth(ctx context.Context, why error) (smtp.Reply, string, *evidence.Error) {
-	c.queue([]byte("*"))
-	if c.flush(ctx, c.o.Timeouts.Leaving) == nil {
-		c.readReply(ctx, c.o.Timeouts.Leaving)
+// say writes one line of a login and returns the reply.
+func (c *Client) say(ctx context.Context, line, shown string) (smtp.Reply, *evidence.Error) {
+	c.queueSecret(line, shown)
+	if err := c.flush(ctx, c.o.Timeouts.Command); err != nil {
+		return noReply, c.network(evidence.StageAuth, evidence.ScopeConnection, err)
 	}
-	return noReply, "", c.network(evidence.StageAuth, evidence.ScopeHost, why)
+	r, err := c.readReply(ctx, c.o.Timeouts.Command)
+	if err != nil {
+		return noReply, c.network(evidence.StageAuth, evidence.ScopeConnection, err)
+	}
+	return r, nil
+}
+
+// cancelAuth ends a login that makes no sense. RFC 4954 §4. A server that lets go of
+// it in order may be asked by another mechanism.
+func (c *Client) cancelAuth(ctx context.Context, o *outcome, why error) (*outcome, *evidence.Error) {
+	o.err = why
+	c.queue([]byte("*"))
+	err := c.flush(ctx, c.o.Timeouts.Leaving)
+	if err == nil {
+		o.reply, err = c.readReply(ctx, c.o.Timeouts.Leaving)
+	}
+	if err != nil || !o.reply.Permanent() {
+		return nil, c.network(evidence.StageAuth, evidence.ScopeHost, why)
+	}
+	o.reply = c.cleanReply(o.reply)
+	return o, nil
 }
 
 // secret returns a response in wire form and has it kept out of the record.

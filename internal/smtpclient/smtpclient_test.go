@@ -226,7 +226,7 @@ func TestOpen_Failures(t *testing.T) {
 		{"plain where TLS is expected", func(o *Options) { o.Implicit = true }, greeting, evidence.StageTLS, evidence.OriginNetwork, evidence.ScopeHost, 0, nil},
 		{"no login offered", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250 mx.test\nC: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthNotOffered},
 		{"no login in the clear", func(o *Options) { o.Policy, o.User, o.Password = TLSNone, "ann", "secret" }, greeting + offers + last + "C: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, ErrAuthClearText},
-		{"no mechanism in common", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250-mx.test\nS: 250 AUTH NTLM GSSAPI\nC: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, nil},
+		{"no mechanism in common", loggingIn("ann", "secret"), "T:\n" + greeting + "C: EHLO post.test\nS: 250-mx.test\nS: 250 AUTH GSSAPI NEGOTIATE\nC: QUIT\n", evidence.StageAuth, evidence.OriginLocal, evidence.ScopeRoute, 0, nil},
 		{"wrong password", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 535 5.7.8 no\nC: QUIT\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeRoute, 535, nil},
 		{"login service fails", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 454 4.7.0 later\nC: QUIT\n", evidence.StageAuth, evidence.OriginRemote, evidence.ScopeHost, 454, nil},
 		{"line dies in the login", loggingIn("ann", "secret"), "T:\n" + greeting + offers + last + "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nX:\n", evidence.StageAuth, evidence.OriginNetwork, evidence.ScopeConnection, 0, ErrClosed},

@@ -1,13 +1,12 @@
 package smtpserver
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/emersion/go-sasl"
 
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -31,67 +30,96 @@ func (s *session) auth(arg string) event {
 		s.reply(replyAuthNeedsTLS)
 		return eventNone
 	}
-	login := &login{s: s}
-	var mech sasl.Server
-	switch mechanism {
-	case sasl.Plain:
-		mech = sasl.NewPlainServer(login.plain)
-	case sasl.Login:
-		mech = &loginServer{check: login.check}
-	default:
+	exchange := s.mechanism(mechanism)
+	if exchange == nil {
 		s.reply(replyAuthMechanism)
 		return eventNone
 	}
-	if r := s.exchange(mech, strings.TrimSpace(initial), hasInitial, login); r != nil {
+	s.client.Mechanism = mechanism
+	account, r := s.exchange(exchange, strings.TrimSpace(initial), hasInitial)
+	if r != nil {
+		s.client.Mechanism = ""
 		return s.loginRefused(*r)
 	}
-	s.client.Account, s.client.Mechanism = login.account, mechanism
-	if d := s.server.c.Devices().ByAccount(login.account); d != nil && d != s.device && (len(d.Listeners) == 0 || slices.Contains(d.Listeners, s.spec.Address)) {
+	s.client.Account = account
+	if d := s.server.c.Devices().ByAccount(account); d != nil && d != s.device && (len(d.Listeners) == 0 || slices.Contains(d.Listeners, s.spec.Address)) {
 		s.is(d)
 	}
 	if s.plain {
-		s.log.Warn("password without encryption", "account", login.account, "cause", "auth.encryption-required")
+		s.log.Warn("password without encryption", "account", account, "cause", "auth.encryption-required")
 	}
 	s.conn.bound(time.Time{}) // no stranger any more
 	s.reply(replyAuthOK)
 	return eventNone
 }
 
-// exchange carries the messages of mech over the wire. It returns nil when the
-// login is good, else the reply to give; a zero reply means that the connection
-// is gone.
-func (s *session) exchange(mech sasl.Server, initial string, hasInitial bool, l *login) *smtp.Reply {
+// DefaultMechanisms are what a listener offers that does not say: SCRAM where every
+// account can use it, and its variant with channel binding under TLS.
+var DefaultMechanisms = []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"}
+
+// offered returns the mechanisms of this session as it is.
+func (s *session) offered() []string {
+	if !s.takesLogin() || s.client.TLS == nil && !s.lenient.PlaintextAuth {
+		return nil
+	}
+	all, scram := s.spec.Mechanisms, true
+	if all == nil {
+		all, scram = DefaultMechanisms, s.server.c.SCRAMForAll()
+	}
+	var some []string
+	for _, m := range all {
+		switch {
+		case strings.HasPrefix(m, "SCRAM-") && !scram:
+		case strings.HasSuffix(m, "-PLUS") && s.client.TLS == nil:
+		case m == "EXTERNAL" && (s.client.TLS == nil || len(s.client.TLS.VerifiedChains) == 0):
+		default:
+			some = append(some, m)
+		}
+	}
+	return some
+}
+
+// mechanism begins a login; nil when the mechanism is not offered.
+func (s *session) mechanism(name string) smtp.Exchange {
+	switch {
+	case !slices.Contains(s.client.Mechanisms, name):
+		return nil
+	case name == "PLAIN":
+		return &plainExchange{s: s}
+	case name == "LOGIN":
+		return &loginExchange{s: s}
+	}
+	return s.server.c.Exchange(&s.client, name)
+}
+
+// exchange carries the messages of a login over the wire. It returns the account
+// when the login is good, else the reply to give; a zero reply means that the
+// connection is gone.
+func (s *session) exchange(x smtp.Exchange, initial string, hasInitial bool) (account string, no *smtp.Reply) {
 	var response []byte
 	if hasInitial {
-		var no *smtp.Reply
 		if response, no = decode(initial, true); no != nil {
-			return no
+			return "", no
 		}
 	}
 	for {
-		question, done, err := mech.Next(response)
-		switch {
-		case l.refusal != nil:
-			return l.refusal
-		case err != nil:
-			return &replyAuthMalformed
-		case done:
-			return nil
+		step := x.Next(s.ctx, response)
+		if step.Account != "" || step.Refusal != nil {
+			return step.Account, step.Refusal
 		}
-		s.reply(challenge(base64.StdEncoding.EncodeToString(question)))
+		s.reply(challenge(base64.StdEncoding.EncodeToString(step.Challenge)))
 		line, err := s.readLine(smtp.MaxAuthLine)
 		switch {
 		case errors.Is(err, errLineTooLong):
-			return &replyAuthLineLong
+			return "", &replyAuthLineLong
 		case errors.Is(err, errBareLine):
-			return &replyBareLine
+			return "", &replyBareLine
 		case err != nil:
 			s.readFailed(err)
-			return &smtp.Reply{}
+			return "", &smtp.Reply{}
 		}
-		var no *smtp.Reply
 		if response, no = decode(string(line), false); no != nil {
-			return no
+			return "", no
 		}
 	}
 }
@@ -136,51 +164,50 @@ func (s *session) loginRefused(r smtp.Reply) event {
 	return s.refused(r)
 }
 
-// login asks the handler about one login and keeps its answer.
-type login struct {
+// check asks the handler about a password.
+func (s *session) check(user, password string) smtp.LoginStep {
+	s.plain = s.plain || s.client.TLS == nil
+	account, r := s.server.c.Handler.Authenticate(s.ctx, &s.client, user, password)
+	return smtp.LoginStep{Account: account, Refusal: r}
+}
+
+// plainExchange is the server of PLAIN, which can ask to act for somebody else. RFC
+// 4616.
+type plainExchange struct{ s *session }
+
+// Next takes "identity NUL user NUL password".
+func (x *plainExchange) Next(_ context.Context, response []byte) smtp.LoginStep {
+	if response == nil {
+		return smtp.LoginStep{}
+	}
+	parts := strings.Split(string(response), "\x00")
+	switch {
+	case len(parts) != 3:
+		return smtp.LoginStep{Refusal: &replyAuthMalformed}
+	case parts[0] != "" && parts[0] != parts[1]:
+		return smtp.LoginStep{Refusal: &replyIdentity}
+	}
+	return x.s.check(parts[1], parts[2])
+}
+
+// loginExchange is the server of LOGIN, which no RFC describes: the client gives the
+// user name, at once or when asked, and then the password.
+type loginExchange struct {
 	s       *session
-	account string
-	refusal *smtp.Reply
-}
-
-var errRefused = errors.New("login refused")
-
-func (l *login) check(user, password string) error {
-	l.s.plain = l.s.plain || l.s.client.TLS == nil
-	l.account, l.refusal = l.s.server.c.Handler.Authenticate(l.s.ctx, &l.s.client, user, password)
-	if l.refusal != nil {
-		return errRefused
-	}
-	return nil
-}
-
-// plain is check for PLAIN, which can ask to act for somebody else. RFC 4616.
-func (l *login) plain(identity, user, password string) error {
-	if identity != "" && identity != user {
-		l.refusal = &replyIdentity
-		return errRefused
-	}
-	return l.check(user, password)
-}
-
-// loginServer is the server side of LOGIN, which no RFC describes: the client
-// gives the user name, at once or when asked, and then the password.
-type loginServer struct {
-	check   func(user, password string) error
 	user    string
 	gotUser bool
 	asked   bool
 }
 
 // Next takes the client's next message.
-func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+func (x *loginExchange) Next(_ context.Context, response []byte) smtp.LoginStep {
 	switch {
-	case response == nil && !l.asked:
-		l.asked = true
-		return []byte("Username:"), false, nil
-	case !l.gotUser:
-		l.gotUser, l.user = true, string(response)
-		return []byte("Password:"), false, nil
+	case response == nil && !x.asked:
+		x.asked = true
+		return smtp.LoginStep{Challenge: []byte("Username:")}
+	case !x.gotUser:
+		x.gotUser, x.user = true, string(response)
+		return smtp.LoginStep{Challenge: []byte("Password:")}
 	}
-	return nil, true, l.check(l.user, string(response))
+	return x.s.check(x.user, string(response))
 }

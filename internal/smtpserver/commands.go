@@ -21,8 +21,8 @@ func (s *session) ehlo(arg string) event {
 	if s.client.TLS == nil && s.server.tls != nil {
 		lines = append(lines, "STARTTLS")
 	}
-	if s.takesLogin() && (s.client.TLS != nil || s.lenient.PlaintextAuth) {
-		lines = append(lines, "AUTH PLAIN LOGIN")
+	if len(s.client.Mechanisms) > 0 {
+		lines = append(lines, "AUTH "+strings.Join(s.client.Mechanisms, " "))
 	}
 	if s.xclient {
 		lines = append(lines, "XCLIENT "+strings.Join(xclientNames, " "))
@@ -54,7 +54,7 @@ func (s *session) hello(arg string) bool {
 		s.reply(replyHelloWantsName)
 		return false
 	}
-	s.client.Name = arg
+	s.client.Name, s.client.Mechanisms = arg, s.offered()
 	return true
 }
 
@@ -89,7 +89,7 @@ func (s *session) startTLS(arg string) event {
 		return eventClose
 	}
 	// Nothing that the client said before counts any more. RFC 3207 §4.2.
-	s.client.Name, s.client.ESMTP = "", false
+	s.client.Name, s.client.ESMTP, s.client.Mechanisms = "", false, nil
 	s.tx = smtp.Transaction{}
 	return eventTLS
 }

@@ -65,6 +65,7 @@ func (s *session) clientIs(addr, local netip.AddrPort) {
 	s.client = smtp.Client{SessionID: s.client.SessionID, Listener: s.client.Listener, Kind: s.client.Kind, TLS: s.client.TLS,
 		Addr: addr, Local: local, Via: via}
 	s.tx = smtp.Transaction{}
+	s.noted = nil // it was said of the proxy
 	s.log = s.server.c.Log.With("session", s.client.SessionID, "peer", addr.Addr().String(), "via", via.Addr().String(), "listener", s.spec.Address)
 	s.identify()
 }
@@ -101,9 +102,13 @@ func (s *session) xclientCommand(arg string) event {
 		return eventClose
 	}
 	if !s.needsLogin() && !s.allowed {
-		s.fail("", "client is not allowed on this listener")
+		s.note("relay.denied", "may not use the listener "+s.spec.Address)
+		s.fail("relay.denied", "client is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		return eventClose
+	}
+	if !s.needsLogin() {
+		s.conn.bound(time.Time{}) // the peer may have been a gateway, which must log in
 	}
 	s.lines = 0
 	s.reply(greeting(s.server.c.Hostname))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtptest"
 )
@@ -197,4 +198,29 @@ func FuzzXClient(f *testing.F) {
 			t.Fatalf("%q is the client %s", s, x.addr)
 		}
 	})
+}
+
+// A device is known by its own address behind a balancer or a proxy too, and its
+// leniencies are not those of the teller.
+func TestPeers_DeviceBehindThem(t *testing.T) {
+	scanner := device.Device{Name: "scanner", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}, Leniency: device.Leniency{AnyHello: true}}
+	teller := device.Device{Name: "balancer", Addresses: loopback}
+	const bare = "C: HELO\nS: 250 post.example.org\n" + oneMail
+	for name, text := range map[string]string{
+		fromInside:     greeted + bare,
+		binaryInside:   greeted + bare,
+		unknownPeer:    greeted + "C: HELO\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3\n" + greeted + bare,
+		fromOutside:    "S: 554 5.7.1 ...\nE:\n",
+		"EHLO early\r": "S: 421 4.7.0 ...\nE:\n",
+	} {
+		change, ended := with(scanner, teller)
+		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: loopback, XClient: loopback}, change)
+		after(t, addr, tc, name, text)
+		if name != fromInside && name != binaryInside && name != unknownPeer {
+			continue
+		}
+		if s := <-ended; s.Device != "scanner" || s.Peer.String() != "10.1.2.3" || s.Messages != 1 {
+			t.Errorf("%q: %+v", name, s)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package smtpserver
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -47,6 +48,11 @@ type Listener struct {
 	PlaintextAuth bool           // AUTH and mail without TLS
 	BareNewlines  bool           // a lone CR or LF ends a line too
 	AllowGateway  bool           // an address may send without login although others may have it too
+
+	Mechanisms []string       // SASL mechanisms; nil: DefaultMechanisms
+	ClientCA   *x509.CertPool // certificates of clients are asked for and must come from it; nil: none are
+
+	tls, legacy *tls.Config // set by Serve
 }
 
 // Timeouts bound the waits of a session. Zero fields take the values of
@@ -89,6 +95,13 @@ type Config struct {
 	Ended                 func(s device.Session)  // told of every session that was begun; nil: nobody
 	Devices               func() *device.Set      // the present devices; nil: there are none
 	Shared                func(netip.Addr) string // why an address may be anybody's, "" when it is not; nil: never is
+
+	// Exchange begins a login by a mechanism other than PLAIN and LOGIN; nil, or a nil
+	// result: it is not known.
+	Exchange func(c *smtp.Client, mechanism string) smtp.Exchange
+	// SCRAMForAll reports whether every account can log in by SCRAM, which is offered
+	// then where a listener does not say what it offers. nil: never.
+	SCRAMForAll func() bool
 }
 
 // DefaultMaxConnections is far above what one machine serves well, and below what
@@ -138,6 +151,12 @@ func New(c Config) *Server {
 	if c.Failed == nil {
 		c.Failed = func(FailedSession) {}
 	}
+	if c.Exchange == nil {
+		c.Exchange = func(*smtp.Client, string) smtp.Exchange { return nil }
+	}
+	if c.SCRAMForAll == nil {
+		c.SCRAMForAll = func() bool { return false }
+	}
 	if c.Ended == nil {
 		c.Ended = func(device.Session) {}
 	}
@@ -156,6 +175,8 @@ func New(c Config) *Server {
 		s.legacy = c.TLS.Clone()
 		s.legacy.MinVersion = tls.VersionTLS10 // the floor of crypto/tls
 		s.legacy.CipherSuites = legacySuites()
+		watchCertificate(s.tls)
+		watchCertificate(s.legacy)
 	}
 	return s
 }
@@ -196,6 +217,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, spec Listener) error
 	}
 	s.listeners[l] = true
 	s.mu.Unlock()
+	spec = s.secure(spec)
 	defer func() {
 		s.mu.Lock()
 		delete(s.listeners, l)

@@ -31,6 +31,8 @@ var now = time.Date(2026, 3, 1, 12, 34, 56, 0, time.UTC)
 // people are accounts whose password is "secret".
 type people map[string]*auth.Account
 
+func (p people) Exchange(string, auth.Peer) auth.Exchange { return nil }
+
 func (p people) Login(_ context.Context, _ netip.Addr, user, password string) (*auth.Account, error) {
 	if a := p[user]; a != nil && password == "secret" {
 		return a, nil

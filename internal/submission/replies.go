@@ -11,6 +11,10 @@ import (
 var (
 	// Wrong name or password; which of the two is not said. RFC 4954 §6.
 	credentialsRejected = smtp.NewReply(535, 7, 8, "Authentication credentials invalid: user name or password is wrong")
+	// The token; why was said in the challenge before. RFC 7628 §3.2.3.
+	tokenRefused = smtp.NewReply(535, 7, 8, "Authentication credentials invalid: the access token is not accepted")
+	// The client does not speak its mechanism. RFC 4954 §4.
+	loginMalformed = smtp.NewReply(501, 5, 2, "The login data is not well-formed")
 	// Too many wrong passwords before. RFC 4954 §6.
 	slowDown = smtp.NewReply(454, 7, 0, "Too many failed logins; wait some minutes, then check the password and try again")
 	// Too many logins at once, or the accounts cannot be read. RFC 4954 §6.

@@ -24,6 +24,8 @@ type Accounts interface {
 	// Login checks a login from an address: nil error, auth.ErrInvalid,
 	// auth.ErrBusy, *auth.SlowDown, or another error when it cannot be checked.
 	Login(ctx context.Context, from netip.Addr, user, password string) (*auth.Account, error)
+	// Exchange begins a login by another mechanism; nil when it is not known.
+	Exchange(mechanism string, p auth.Peer) auth.Exchange
 	// Lookup returns the account of this name, nil when there is none any more.
 	Lookup(name string) (*auth.Account, error)
 }
@@ -56,7 +58,7 @@ type Settings struct {
 type Hooks struct {
 	Accepted     func(recipients int, size int64)
 	Refused      func(r smtp.Reply)  // a MAIL, RCPT or message was refused
-	LoginRefused func(reason string) // "credentials", "slow-down", "busy", "error"
+	LoginRefused func(reason string) // "credentials", "malformed", "slow-down", "busy", "error"
 }
 
 // Service takes mail transactions from the server engine and puts messages into

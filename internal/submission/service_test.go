@@ -289,6 +289,8 @@ type fixed struct {
 	err error
 }
 
+func (f fixed) Exchange(string, auth.Peer) auth.Exchange { return nil }
+
 func (f fixed) Login(_ context.Context, _ netip.Addr, _, _ string) (*auth.Account, error) {
 	return nil, f.err
 }

@@ -70,6 +70,11 @@ type report struct {
 		TookMS  int64  `json:"took_ms"`
 	} `json:"evidence"`
 	Untested []string `json:"untested"`
+	Steps    []struct {
+		ID    string   `json:"id"`
+		State string   `json:"state"`
+		Seen  []string `json:"seen"`
+	} `json:"steps"`
 }
 
 type finding struct {
@@ -193,7 +198,7 @@ func examine(t *testing.T, k kase) (*report, int, string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
-	c.Env = append(os.Environ(), k.env...)
+	c.Env = append(withoutProxies(), k.env...)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err := c.Run()

@@ -29,6 +29,7 @@ var levels = [][]string{
 	{"explain", "certificate", "smtptest", "smtpclient", "listen", "oauth"},
 	{"spool", "policy", "auth", "route", "autoconfig", "device", "gateway", "allowance"},
 	{"spool/pebblespool", "spool/memspool", "spool/spooltest", "oauth/oauthtest"},
+	{"auth/ldapauth", "auth/oidcauth", "auth/upstreamauth"},
 	{"submission", "smtpserver", "lab", "rewrite"},
 	{"deliver/api", "deliver/apitest"},
 	{"deliver/graph", "deliver/gmail"},

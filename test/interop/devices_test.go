@@ -174,7 +174,7 @@ func TestDevices_TLS10InAndTLS13Out(t *testing.T) {
 	openssl(t, o, "submission", "127.0.0.14", "", "-starttls", "smtp", "-tls1", "-cipher", "DEFAULT@SECLEVEL=0")
 	for _, peer := range []string{"127.0.0.1", "127.0.0.14"} {
 		s := awaitFailure(t, o, peer)
-		if len(s.Failures) == 0 || s.Failures[0].Cause != "tls.protocol-version" || !strings.Contains(s.Failures[0].What, "speaks at most TLS 1.0") || len(s.Failures[0].Do) < 2 {
+		if len(s.Failures) == 0 || s.Failures[0].Cause != "tls.protocol-version" || !strings.Contains(s.Failures[0].What, "speaks TLS 1.0 only") || len(s.Failures[0].Do) < 2 {
 			t.Errorf("%s: %+v", peer, s)
 		}
 	}

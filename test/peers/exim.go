@@ -166,7 +166,7 @@ login:
   server_prompts = Username:: : Password::
   server_condition = ${if and{{eq{$auth1}{%[1]s}}{eq{$auth2}{%[2]s}}}}
   server_set_id = $auth1
-`, o.User, o.Password)
+`, o.User, o.Password) + o.Authenticators
 	}
 	return strings.Join(append(main, o.Settings...), "\n") + `
 begin acl

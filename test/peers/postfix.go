@@ -24,6 +24,7 @@ type ServerOptions struct {
 	No8BitMIME     bool     // do not offer 8BITMIME
 	Silent         bool     // it does not greet in plain text, or not at once: listening is enough
 	Settings       []string // more lines of the main configuration; the last wins in Postfix
+	Authenticators string   // more of Exim's authenticators, where User is set
 }
 
 // Server is a peer that accepts mail.

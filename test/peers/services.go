@@ -57,6 +57,11 @@ func Run(t testing.TB, s *Server, err error) *Server {
 // files of its configuration, in which {dir}, {port} and {address} stand for what
 // they are.
 func service(name string, files map[string]string) (*Server, error) {
+	return serviceAt(name, "127.0.0.1", files)
+}
+
+// serviceAt does so at another address, which is {host} in the files.
+func serviceAt(name, host string, files map[string]string) (*Server, error) {
 	port, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -65,8 +70,8 @@ func service(name string, files map[string]string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: name, dir: dir, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), log: filepath.Join(dir, "log"), silent: true}
-	fill := strings.NewReplacer("{dir}", dir, "{port}", strconv.Itoa(port), "{address}", s.Address)
+	s := &Server{name: name, dir: dir, Address: net.JoinHostPort(host, strconv.Itoa(port)), log: filepath.Join(dir, "log"), silent: true}
+	fill := strings.NewReplacer("{dir}", dir, "{port}", strconv.Itoa(port), "{address}", s.Address, "{host}", host)
 	for file, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(fill.Replace(text)), 0o644); err != nil {
 			os.RemoveAll(dir)
@@ -183,34 +188,6 @@ func (t *Tree) StartSSH(ctx context.Context) (*Server, error) {
 		return nil, fmt.Errorf("make a host key: %w: %s", err, out)
 	}
 	return t.runInRoom(ctx, s, "sshd", "mkdir -p /run/sshd", "/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(s.dir, "sshd.conf"))
-}
-
-// StartTinyproxy starts an HTTP proxy that makes connections to ports only.
-func (t *Tree) StartTinyproxy(ctx context.Context, ports ...string) (*Server, error) {
-	conf := "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nLogLevel Info\n"
-	for _, p := range ports {
-		conf += "ConnectPort " + p + "\n"
-	}
-	s, err := service("tinyproxy", map[string]string{"tinyproxy.conf": conf})
-	if err != nil {
-		return nil, err
-	}
-	return t.run(ctx, s, "usr/bin/tinyproxy", "-d", "-c", filepath.Join(s.dir, "tinyproxy.conf"))
-}
-
-// StartDante starts a SOCKS proxy that makes all connections but those to ports.
-func (t *Tree) StartDante(ctx context.Context, blocked ...string) (*Server, error) {
-	conf := "logoutput: stderr\ninternal: 127.0.0.1 port = {port}\nexternal: 127.0.0.1\nsocksmethod: none\nclientmethod: none\nuser.unprivileged: nobody\n" +
-		"client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-	for _, p := range blocked {
-		conf += "socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 port = " + p + " }\n"
-	}
-	conf += "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-	s, err := service("dante", map[string]string{"danted.conf": conf})
-	if err != nil {
-		return nil, err
-	}
-	return t.run(ctx, s, "usr/sbin/danted", "-f", filepath.Join(s.dir, "danted.conf"), "-p", filepath.Join(s.dir, "pid"))
 }
 
 // StartUnbound starts a name server that knows what lines of its server clause

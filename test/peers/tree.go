@@ -231,7 +231,7 @@ func (t *Tree) missingLibraries() []string {
 // libraryPath returns the directories with the tree's shared libraries.
 func (t *Tree) libraryPath() string {
 	dirs := []string{filepath.Join(t.root, "usr/lib/postfix"), filepath.Join(t.root, "usr/lib/dovecot")}
-	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
+	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib"} {
 		found, _ := filepath.Glob(filepath.Join(t.root, pattern)) // the pattern is well formed
 		dirs = append(dirs, found...)
 	}

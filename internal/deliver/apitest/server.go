@@ -3,6 +3,7 @@ package apitest
 import (
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log"
 	"net"
@@ -36,6 +37,7 @@ type Attachment struct {
 // Server is what both have in common.
 type Server struct {
 	Roots *x509.CertPool // to trust it by
+	PEM   []byte         // the same, for a file
 	Port  int            // at 127.0.0.1
 
 	// Before sees each request first, with its body, and reports whether it has
@@ -71,6 +73,7 @@ func (s *Server) start(t testing.TB, handle http.HandlerFunc) {
 	t.Cleanup(hs.Close)
 	_, port, _ := net.SplitHostPort(hs.Listener.Addr().String())
 	s.Port, _ = strconv.Atoi(port)
+	s.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificates[0].Certificate[0]})
 	s.Roots, s.tokens = client.RootCAs, map[string]bool{}
 }
 

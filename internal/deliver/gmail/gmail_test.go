@@ -78,7 +78,9 @@ func TestSend_Big(t *testing.T) {
 	if s := g.Sent(); len(s) != 1 || string(s[0].MIME) != raw {
 		t.Errorf("%d messages", len(s))
 	}
-	a := c.Send(t.Context(), mailOf(long(37_000_000), "bob@example.net"))
+	beyond := mailOf(hello, "bob@example.net")
+	beyond.Size = MaxSize + 1
+	a := c.Send(t.Context(), beyond)
 	if a.Err == nil || a.Err.Reply.Code != 552 || a.Err.Origin != evidence.OriginLocal {
 		t.Errorf("beyond the limit: %v", a.Err)
 	}

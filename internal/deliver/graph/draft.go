@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/deliver/api"
+	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
@@ -51,6 +53,8 @@ func (c *Client) draft(ctx context.Context, raw []byte, recipients []smtp.Path) 
 	switch {
 	case err != nil:
 		return "", &api.Answer{Err: err}
+	case res.Status == http.StatusForbidden:
+		return "", c.noDrafts(res)
 	case !res.OK():
 		return "", c.refused(res, false)
 	}
@@ -64,6 +68,18 @@ func (c *Client) draft(ctx context.Context, raw []byte, recipients []smtp.Path) 
 	_, a := c.post(ctx, "PATCH", "/messages/"+url.PathEscape(d.ID), d.missing(recipients))
 	return d.ID, a
 }
+
+// noDrafts is the answer where the application may send and may make no drafts. That
+// keeps big messages alone: others must not wait for the right to be granted.
+func (c *Client) noDrafts(res *api.Response) *api.Answer {
+	p := api.ProblemOf(res)
+	err := api.Verdict{Code: 452, Subject: 3, Detail: 4, Stage: evidence.StageData, Scope: evidence.ScopeMessage}.Error(p, c.host)
+	err.Reply.Lines = append(err.Reply.Lines, needsDrafts)
+	err.Cause = "message.too-large"
+	return &api.Answer{Reply: err.Reply, Err: err}
+}
+
+const needsDrafts = "(a message above 3 MB goes by way of a draft, for which the application needs the permission Mail.ReadWrite)"
 
 // attachAll adds the files to a draft.
 func (c *Client) attachAll(ctx context.Context, id string, files []file) *api.Answer {

@@ -354,7 +354,7 @@ func TestDraft_IsRemoved(t *testing.T) {
 		}, 451, 30 * time.Second, 0},
 		{"no right to make drafts", func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			return strings.HasSuffix(r.URL.Path, "/messages") && apitest.GraphError(w, 403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
-		}, 550, 0, 0},
+		}, 452, 0, 0},
 		{"send refused", func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			return strings.HasSuffix(r.URL.Path, "/send") && apitest.GraphError(w, 403, "ErrorSendAsDenied", "…")
 		}, 550, 0, 0},

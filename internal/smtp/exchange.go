@@ -1,0 +1,19 @@
+package smtp
+
+import "context"
+
+// Exchange is the server's side of one login by a SASL mechanism, without the wire:
+// messages come and go as they are before base64. RFC 4422, 4954.
+type Exchange interface {
+	// Next takes the client's message, nil when it has said nothing yet, and returns
+	// how the login goes on.
+	Next(ctx context.Context, response []byte) LoginStep
+}
+
+// LoginStep is a challenge, or the end of a login. It is the end when Account or
+// Refusal is set.
+type LoginStep struct {
+	Challenge []byte
+	Account   string // the login is good: the account to send as
+	Refusal   *Reply // it is not
+}
