@@ -23,7 +23,7 @@ func (j *judge) proxyRequired() *Finding {
 		if t.Why != talkProxy || t.Spoke != ProtoSMTP {
 			continue
 		}
-		x := j.find("net.proxy-required", explain.Certain, j.attempts()...)
+		x := j.find("net.port-blocked", explain.Certain, j.attempts()...)
 		if direct.unheard() {
 			x.Confidence = explain.Likely // the server itself may treat the two ends differently
 			x.Seen = []string{fmt.Sprintf("connected directly to %s, and it said nothing: %s", direct.Endpoint, errorText(direct.Failure.Err))}

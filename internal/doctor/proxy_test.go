@@ -129,9 +129,9 @@ func TestRun_ProxyOfTheEnvironment(t *testing.T) {
 		env  map[string]string
 		want cause.ID
 	}{
-		"not reached":                {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"HTTPS_PROXY": secret}, "net.proxy-required"},
-		"no names here":              {"", map[string]string{"https_proxy": works}, "net.proxy-required"},
-		"the second proxy works":     {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses, "HTTPS_PROXY": works}, "net.proxy-required"},
+		"not reached":                {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"HTTPS_PROXY": secret}, "net.port-blocked"},
+		"no names here":              {"", map[string]string{"https_proxy": works}, "net.port-blocked"},
+		"the second proxy works":     {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses, "HTTPS_PROXY": works}, "net.port-blocked"},
 		"the proxy refuses":          {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses}, "net.refused"},
 		"excepted":                   {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": works, "NO_PROXY": "example.org"}, "net.refused"},
 		"reached, and so not needed": {"mail.example.org. 60 IN A 127.0.0.1", map[string]string{"ALL_PROXY": refuses}, ""},
@@ -145,7 +145,7 @@ func TestRun_ProxyOfTheEnvironment(t *testing.T) {
 			if err != nil || strings.Contains(string(b), "s3cret-of-the-proxy") {
 				t.Errorf("the report tells the proxy's password: %s, %v", b, err)
 			}
-			if c.want == "net.proxy-required" && (r.Works.Proxy == "" || r.Works.Port != e.Port) {
+			if c.want == "net.port-blocked" && (r.Works.Proxy == "" || r.Works.Port != e.Port) {
 				t.Errorf("works by %+v, want the proxy", r.Works)
 			}
 		})
@@ -178,7 +178,7 @@ func TestRun_ProxyWhereConnectionsAreBroken(t *testing.T) {
 	works, _ := fakeProxy(t, 0)
 	q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Environ: func(k string) string { return map[string]string{"HTTPS_PROXY": works}[k] }}
 	q.at(zone(t, "mail.example.org. 60 IN A 127.0.0.9"))
-	if r := ask(t, q, "net.proxy-required"); r.Findings[0].Confidence != explain.Likely {
+	if r := ask(t, q, "net.port-blocked"); r.Findings[0].Confidence != explain.Likely {
 		t.Errorf("it is %s", r.Findings[0].Confidence)
 	}
 	q.Environ = nil

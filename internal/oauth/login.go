@@ -164,11 +164,9 @@ func (s *Source) signedInBy(t *oauth2.Token) error {
 		_ = ans.RefreshExpires.UnmarshalJSON([]byte(n)) // a provider's nonsense is no expiry
 	}
 	a := s.s.first()
-	st, err := s.store.update(s.s.Route, func(st *state) bool {
-		*st = state{SignedIn: now}
-		s.renewed(st, a, newToken(ans, s.scope(a)), ans)
-		return true
-	})
+	st := state{SignedIn: now}
+	s.renewed(&st, a, newToken(ans, s.scope(a)), ans)
+	err := s.store.put(s.s.Route, &st)
 	if err != nil {
 		return err
 	}

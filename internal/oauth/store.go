@@ -75,6 +75,14 @@ func (s *store) sealer() (*sealer, error) {
 	return k, err
 }
 
+// anew reads the keys again.
+func (s *store) anew() (*sealer, error) {
+	s.mu.Lock()
+	s.seal = nil
+	s.mu.Unlock()
+	return s.sealer()
+}
+
 // stamp changes whenever the file is replaced.
 type stamp struct {
 	size    int64
@@ -109,6 +117,12 @@ func (s *store) read(route string) (state, error) {
 		return none, err
 	}
 	plain, err := k.open(route, b)
+	if errors.Is(err, errOtherKey) { // perhaps a key that was made since
+		if k, err = s.anew(); err != nil {
+			return none, err
+		}
+		plain, err = k.open(route, b)
+	}
 	if err != nil {
 		return none, fmt.Errorf("tokens of route %s: %s: %w. Give the key back, or sign in again: wellsent route logout %s; wellsent route login %s", route, s.path(route), err, route, route)
 	}
@@ -126,35 +140,53 @@ func (s *store) read(route string) (state, error) {
 // that other processes respect. Durable on return. It returns the state as it is
 // then; edit returns false to leave it.
 func (s *store) update(route string, edit func(*state) bool) (state, error) {
-	dir := filepath.Join(s.data, dirName)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
-	}
-	unlock, err := osfile.Lock(filepath.Join(dir, route+".lock"))
+	unlock, err := s.lock(route)
 	if err != nil {
-		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
+		return state{}, err
 	}
 	defer unlock()
 	st, err := s.read(route)
-	if err != nil {
+	if err != nil || !edit(&st) {
 		return st, err
 	}
-	if !edit(&st) {
-		return st, nil
+	return st, s.write(route, &st)
+}
+
+// put writes a route's state whatever was there, even what cannot be read.
+func (s *store) put(route string, st *state) error {
+	unlock, err := s.lock(route)
+	if err != nil {
+		return err
 	}
+	defer unlock()
+	return s.write(route, st)
+}
+
+func (s *store) lock(route string) (unlock func(), err error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	if unlock, err = osfile.Lock(filepath.Join(dir, route+".lock")); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	return unlock, nil
+}
+
+func (s *store) write(route string, st *state) error {
 	st.Version = stateVersion
 	plain, err := json.Marshal(st)
 	if err != nil {
-		return st, err
+		return err
 	}
 	k, err := s.sealer()
 	if err != nil {
-		return st, err
+		return err
 	}
 	if err := replace(s.path(route), k.seal(route, plain)); err != nil {
-		return st, fmt.Errorf("tokens of route %s: %w", route, err)
+		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
-	return st, nil
+	return nil
 }
 
 // remove forgets a route's state.
