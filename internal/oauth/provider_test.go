@@ -508,6 +508,34 @@ func TestStore_CredentialOfTheServiceManagerTakesOver(t *testing.T) {
 	}
 }
 
+// TestRefresh_TwoProcessesDoNotUseOneTwice: the provider takes each refresh token once.
+func TestRefresh_TwoProcessesDoNotUseOneTwice(t *testing.T) {
+	p := oauthtest.New(t)
+	data, clock := t.TempDir(), &clocked{}
+	one, other := open(t, data, clock).Source(person(p)), open(t, data, clock).Source(person(p))
+	signIn(t, p, one)
+	token(t, p, one, "")
+	token(t, p, other, "")
+	for range 5 {
+		clock.forward(2 * time.Hour)
+		asked := p.Asked()
+		var both sync.WaitGroup
+		got := make([]string, 2)
+		for i, s := range []*oauth.Source{one, other} {
+			both.Go(func() {
+				var err error
+				if got[i], err = s.Token(t.Context(), oauth.SMTP, ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		if got[0] != got[1] || p.Asked() != asked+1 {
+			t.Fatalf("the same token: %v; the provider was asked %d times", got[0] == got[1], p.Asked()-asked)
+		}
+	}
+}
+
 // TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk: its access token is.
 func TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk(t *testing.T) {
 	p := oauthtest.New(t)

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,6 +161,35 @@ func (s *store) put(route string, st *state) error {
 	}
 	defer unlock()
 	return s.write(route, st)
+}
+
+// turnPoll is how often a refresh token that another process uses is waited for.
+const turnPoll = 50 * time.Millisecond
+
+// turn waits for the right to use a route's refresh token, which one process has at
+// a time: a provider that sees one used twice may end the whole sign-in. RFC 9700
+// §4.14.2.
+func (s *store) turn(ctx context.Context, route string) (done func(), err error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	tick := time.NewTicker(turnPoll)
+	defer tick.Stop()
+	for {
+		done, ok, err := osfile.TryLock(filepath.Join(dir, route+".turn"))
+		if err != nil {
+			return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+		}
+		if ok {
+			return done, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (s *store) lock(route string) (unlock func(), err error) {
