@@ -464,6 +464,16 @@ func TestStore_SealedFileShowsNothingAndAnotherKeyReadsNothing(t *testing.T) {
 	if st := open(t, data, nil).Source(set).Status(); st.SignedIn || st.Problem == "" {
 		t.Errorf("%+v", st)
 	}
+	// Who only looks makes no key in place of one that is lost.
+	if err := os.Remove(filepath.Join(data, "oauth.key")); err != nil {
+		t.Fatal(err)
+	}
+	if st := open(t, data, nil).Source(person(p)).Status(); !strings.Contains(st.Problem, "its key is missing") {
+		t.Errorf("%+v", st)
+	}
+	if _, err := os.Stat(filepath.Join(data, "oauth.key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a key was made: %v", err)
+	}
 	if err := os.WriteFile(filepath.Join(data, "oauth.key"), []byte(strings.Repeat("x", 44)), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -63,14 +63,14 @@ type store struct {
 func (s *store) path(route string) string { return filepath.Join(s.data, dirName, route+".sealed") }
 
 // sealer returns the keys, read at first use: a server without OAuth has none.
-func (s *store) sealer() (*sealer, error) {
+func (s *store) sealer(writes bool) (*sealer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seal != nil {
 		return s.seal, nil
 	}
-	k, err := newSealer(s.data)
-	if err == nil {
+	k, err := newSealer(s.data, writes)
+	if err == nil && len(k.keys) > 0 {
 		s.seal = k
 	}
 	return k, err
@@ -81,7 +81,7 @@ func (s *store) anew() (*sealer, error) {
 	s.mu.Lock()
 	s.seal = nil
 	s.mu.Unlock()
-	return s.sealer()
+	return s.sealer(false)
 }
 
 // stamp changes whenever the file is replaced.
@@ -113,7 +113,7 @@ func (s *store) read(route string) (state, error) {
 	if err != nil {
 		return none, fmt.Errorf("tokens of route %s: %w", route, err)
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(false)
 	if err != nil {
 		return none, err
 	}
@@ -209,7 +209,7 @@ func (s *store) write(route string, st *state) error {
 	if err != nil {
 		return err
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(true)
 	if err != nil {
 		return err
 	}
