@@ -18,6 +18,9 @@
 //
 // Brackets inside a command stand for themselves.
 //
+// The steps of an OAuth token's way, in steps/PROVIDER.toml, are texts of the same
+// form with {app} {tenant} {mailbox} {object} {route} beside those; see [Step].
+//
 // # Invariants
 //
 // An id never changes its meaning and is never used again for another one.

@@ -62,8 +62,9 @@ docker-compose.yml). With nothing at all it asks three questions.
 one that logs in by OAuth it names the step that fails: tenant, app, secret, consent,
 permission, service principal, mailbox; with the administrator's command to mend it.
 
-A server on the Internet that cannot be reached is compared with two well-known
-mail servers and a public test page; --control names others in their place. It
+A server on the Internet that cannot be reached, or for which another one seems
+to answer, is compared with two well-known mail servers and a public test page;
+--control names others in their place. It
 is also tried through the proxies of the environment (ALL_PROXY, HTTPS_PROXY,
 HTTP_PROXY, but for hosts of NO_PROXY); --proxy none leaves them alone.
 

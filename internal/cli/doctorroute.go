@@ -217,7 +217,7 @@ func askDirectory(ctx context.Context, address string, roots *x509.CertPool) doc
 	if err != nil || res.StatusCode >= 500 {
 		return doctor.DirectoryAnswer{}
 	}
-	return doctor.DirectoryAnswer{Asked: true, Exists: res.StatusCode == http.StatusOK, Words: string(body)}
+	return doctor.DirectoryAnswer{Asked: true, Exists: res.StatusCode == http.StatusOK, Words: evidence.Clip(evidence.Printable(string(body)), 400)}
 }
 
 // apiWait bounds one message sent by an HTTP API.

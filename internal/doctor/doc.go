@@ -18,6 +18,9 @@
 //   - judge*.go is pure: facts to findings, by a ladder on which names come before
 //     the network, the network before the service, then TLS, the login and the
 //     envelope. The first rung that has a finding hides those below it.
+//   - grant.go is pure too: the answers of the identity provider, the token's own
+//     claims and the server's replies to steps, of which the first that fails is the
+//     finding. Whoever asks gives the functions that fetch the token.
 //   - report.go, html.go and markdown.go show it.
 //
 // # Invariants

@@ -155,7 +155,7 @@ func (j *judge) unreached(v view) *Finding {
 	case outside && nothing && v.controlled && v.outcome != Refused:
 		return j.find("net.offline", explain.Likely, "nothing that was tried answers, hosts known to be up neither")
 	case v.outcome == Unreachable:
-		return j.find("net.unreachable", explain.Certain)
+		return j.unroutable()
 	case v.outcome == Broken: // reset, before there was anything to say
 		return j.find("net.connection-lost", explain.Likely)
 	case len(v.works) > 0:
@@ -182,6 +182,21 @@ func (j *judge) unreached(v view) *Finding {
 		x.Do = append(x.Do, "To tell a blocked port from a dead server, run this again with a server that you know to be up: --control HOST:PORT.")
 	}
 	return x
+}
+
+// unroutable judges a server to which there is no route: most often one with IPv6
+// addresses only, for a machine that has none.
+func (j *judge) unroutable() *Finding {
+	n := j.f.name(nameTarget)
+	six := n != nil && len(n.Addresses) > 0
+	for i := 0; six && i < len(n.Addresses); i++ {
+		six = n.Addresses[i].Is6()
+	}
+	if !six || j.f.Local == nil || j.f.Local.IPv6 {
+		return j.find("net.unreachable", explain.Certain)
+	}
+	x := j.find("net.unreachable", explain.Certain, "the server has IPv6 addresses only, and this machine has no public one")
+	return x.first("Get IPv6 for this machine or container, or have the server's owner give its name an IPv4 address (an A record) too.")
 }
 
 // attempts says what became of the connections to the target.

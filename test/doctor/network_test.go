@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,28 @@ func TestNetworks_Offline(t *testing.T) {
 		if c.mend != nil {
 			w.ip(t, c.mend[0], c.mend[1:]...)
 		}
+	}
+}
+
+// TestNetworks_OneFamilyOnly: a server with more addresses than work, and one with
+// addresses that this machine cannot reach.
+func TestNetworks_OneFamilyOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(t, "ok/relay", target+":587", "two.world.test")
+	w.serve(t, "ok/relay", "["+targetSix+"]:587", "six.world.test")
+	w.controls(t)
+	w.names(t, "two.world.test. 60 IN A "+nothing, "two.world.test. 60 IN A "+target, "six.world.test. 60 IN AAAA "+targetSix,
+		"world.test. 60 IN A "+target)
+	well := func(name, at string) { ask(t, w.question(t, name, at)) }
+	well("one of two addresses is dead", "smtp://two.world.test:587")
+	well("IPv6 only", "smtp://six.world.test:587")
+	w.ip(t, w.client, "-6", "route", "del", "default")
+	w.ip(t, w.client, "-6", "addr", "flush", "dev", "wire")
+	k := w.question(t, "IPv6 only, and this machine has none", "smtp://six.world.test:587")
+	k.want = "net.unreachable"
+	if r := ask(t, k); len(r.Findings) > 0 && !strings.Contains(strings.Join(r.Findings[0].Seen, "\n"), "IPv6 addresses only") {
+		t.Errorf("it does not say why: %q", r.Findings[0].Seen)
 	}
 }
 
