@@ -238,12 +238,15 @@ func (l *Log) Take(now time.Time, lim Limits, want int) (int, Wait) {
 	return n, wait
 }
 
+// MostAhead is how far ahead of its call Done may be told an instant, of what may
+// be counted later than is seen.
+const MostAhead = time.Minute
+
 // Done notes that what was taken was handed over, at now at the latest.
 func (l *Log) Done(now time.Time, s Spend) {
 	l.flying = l.flying.Minus(s)
 	for w := range windows {
-		l.windows[w].forget(now, lengths[w])
-		l.windows[w].add(now, s, lengths[w])
+		l.windows[w].add(now, s, lengths[w]) // what is old, Room forgets: now may be ahead
 	}
 }
 

@@ -178,8 +178,29 @@ func TestRestore_AClockThatWasSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, w := back.Room(now, lim, 1); n != 0 || w.Until.After(now.Add(2*time.Minute)) {
+	if n, w := back.Room(now, lim, 1); n != 0 || w.Until.After(now.Add(MostAhead+2*time.Minute)) {
 		t.Errorf("room %d, wait %+v", n, w)
+	}
+}
+
+// TestLog_AnInstantAheadForgetsNothing that counts until then.
+func TestLog_AnInstantAheadForgetsNothing(t *testing.T) {
+	lim := Limits{PerMinute: 2}
+	var l Log
+	for _, at := range []time.Duration{0, 10 * time.Second} {
+		if n, _ := l.Take(start.Add(at), lim, 1); n != 1 {
+			t.Fatalf("at %v: %d", at, n)
+		}
+		l.Done(start.Add(at).Add(MostAhead*time.Duration(at/(10*time.Second))), Of(1)) // the second one ahead
+	}
+	if n, w := l.Take(start.Add(20*time.Second), lim, 1); n != 0 || !w.Until.Equal(start.Add(time.Minute+margin(time.Minute))) {
+		t.Errorf("%d, %+v", n, w)
+	}
+	if n, _ := l.Take(start.Add(62*time.Second), lim, 2); n != 2 {
+		t.Errorf("%d when the first is forgotten", n)
+	}
+	if n, _ := l.Take(start.Add(100*time.Second), lim, 1); n != 0 {
+		t.Errorf("%d while the second counts and the third is in flight", n)
 	}
 }
 

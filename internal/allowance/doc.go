@@ -37,7 +37,7 @@
 //
 // The instants of a record are those of the wall clock. Where that was set forward
 // between two processes, spends seem older than they are; nothing here can see it.
-// An instant in the future is taken for now.
+// An instant more than a minute in the future is taken for one in a minute.
 //
 // # Bounds
 //

@@ -46,8 +46,8 @@ func Restore(record []byte, now time.Time) (account string, l *Log, err error) {
 	for w := range windows {
 		for _, e := range r.Windows[w] {
 			x := entry{time.UnixMilli(e[0]), time.UnixMilli(e[1]), Spend{int(e[2]), int(e[3])}}
-			if x.last.After(now) {
-				x.first, x.last = now, now // the clock was set back
+			if latest := now.Add(MostAhead); x.last.After(latest) {
+				x.first, x.last = now, latest // the clock was set back
 			}
 			l.windows[w].entries = append(l.windows[w].entries, x)
 			l.windows[w].sum = l.windows[w].sum.Plus(x.spend)

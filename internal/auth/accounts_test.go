@@ -40,7 +40,7 @@ func newAccounts(t *testing.T, configured ...string) (*Accounts, *File, *clock) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.cost = cheap
+	f.cost, f.rounds = cheap, minIterations
 	f.Keep(Kept{})
 	var list []Account
 	for _, name := range configured {

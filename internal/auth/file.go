@@ -28,6 +28,8 @@ type File struct {
 	cost Cost   // of new hashes; immutable
 	kept Kept   // beside new hashes; immutable once in use
 
+	rounds int // of PBKDF2 for new SCRAM keys; immutable
+
 	mu       sync.Mutex
 	seen     stamp // of the file as read
 	accounts map[string]*Account
@@ -61,7 +63,7 @@ const fileHead = "# Accounts of this server. Change them with: wellsent user add
 // OpenFile opens the file of accounts at path. A file that does not exist is one
 // without accounts; it is made by Add, readable by its owner only.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path, cost: DefaultCost, kept: Kept{SCRAM: true}}
+	f := &File{path: path, cost: DefaultCost, kept: Kept{SCRAM: true}, rounds: scramIterations}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.readLocked(); err != nil {
@@ -141,7 +143,7 @@ func (f *File) account(name, password string, addresses []string) (*Account, err
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.kept.derive(name, password)
+	s, err := f.kept.derive(name, password, f.rounds)
 	if err != nil {
 		return nil, err
 	}

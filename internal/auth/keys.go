@@ -40,10 +40,10 @@ const (
 // secrets are what Kept asks for, in the form of the file.
 type secrets struct{ scram, cramMD5, nt string }
 
-// derive returns what is kept of a password.
-func (k Kept) derive(name, password string) (s secrets, err error) {
+// derive returns what is kept of a password; rounds are those of PBKDF2.
+func (k Kept) derive(name, password string, rounds int) (s secrets, err error) {
 	if k.SCRAM {
-		if s.scram, err = scramKeysOf(name, password); err != nil {
+		if s.scram, err = scramKeysOf(name, password, rounds); err != nil {
 			return secrets{}, err
 		}
 	}
@@ -57,7 +57,7 @@ func (k Kept) derive(name, password string) (s secrets, err error) {
 }
 
 // scramKeysOf returns fresh SCRAM-SHA-256 keys in the form of RFC 5803.
-func scramKeysOf(name, password string) (string, error) {
+func scramKeysOf(name, password string, rounds int) (string, error) {
 	salt := make([]byte, newSalt)
 	_, _ = rand.Read(salt) // never fails
 	c, err := scram.SHA256.NewClient(name, password, "")
@@ -67,7 +67,7 @@ func scramKeysOf(name, password string) (string, error) {
 			return "", fmt.Errorf("derive SCRAM keys: %w", err)
 		}
 	}
-	keys, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: string(salt), Iters: scramIterations})
+	keys, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: string(salt), Iters: rounds})
 	if err != nil {
 		return "", fmt.Errorf("derive SCRAM keys: %w", err)
 	}

@@ -134,6 +134,9 @@ func (e *scramExchange) keys(name string) (scram.StoredCredentials, error) {
 	}
 	keys := scram.StoredCredentials{StoredKey: part("stored"), ServerKey: part("server")}
 	keys.Salt, keys.Iters = string(part("salt")[:newSalt]), scramIterations
+	if e.a.file != nil {
+		keys.Iters = e.a.file.rounds
+	}
 	return keys, nil
 }
 

@@ -147,22 +147,27 @@ func (p *page) device(s *device.Status, now time.Time) {
 	}
 	for _, f := range s.Failures {
 		text := f.What
-		if f.Count > 1 {
-			text += fmt.Sprintf(" (%d times)", f.Count)
-		}
 		if f.Over {
 			text += "; mail has come since"
 		}
 		p.line()
-		p.field(2, "failed", whenWas(f.At, now)+by(f.Listener)+": "+text)
 		if said[f.What] {
+			p.field(2, "failed", whenWas(f.At, now)+by(f.Listener)+times(f.Count)+", as said above")
 			continue
 		}
+		p.field(2, "failed", whenWas(f.At, now)+by(f.Listener)+times(f.Count)+": "+text)
 		p.list("do", f.Do)
 		if f.Cause != "" {
 			p.field(2, "cause", string(f.Cause))
 		}
 	}
+}
+
+func times(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", %d times", n)
 }
 
 func at(peer string) string {

@@ -101,8 +101,8 @@ Never used it before? Run "wellsent demo": nothing leaves the machine.`,
 		&cobra.Group{ID: groupSetup, Title: "Set up:"},
 		&cobra.Group{ID: groupProgram, Title: "The program:"},
 	)
-	root.AddCommand(inGroup(groupMail, a.demoCommand(), a.serveCommand(), a.queueCommand(), a.deviceCommand(), a.doctorCommand(), a.explainCommand(), a.listenCommand())...)
-	root.AddCommand(inGroup(groupSetup, a.configCommand(), a.userCommand(), a.providerCommand(), a.labCommand())...)
+	root.AddCommand(inGroup(groupMail, a.demoCommand(), a.serveCommand(), a.queueCommand(), a.deviceCommand(), a.doctorCommand(), a.explainCommand(), a.listenCommand(), a.checkCommand())...)
+	root.AddCommand(inGroup(groupSetup, a.configCommand(), a.userCommand(), a.routeCommand(), a.providerCommand(), a.labCommand())...)
 	root.AddCommand(inGroup(groupProgram, a.versionCommand(), a.manCommand(), a.completionCommand())...)
 	root.SetHelpCommandGroupID(groupProgram)
 	root.SetHelpCommand(a.helpCommand())

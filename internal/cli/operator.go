@@ -14,6 +14,7 @@ import (
 	"github.com/wellsent/wellsent/internal/daemon"
 	"github.com/wellsent/wellsent/internal/httpapi"
 	"github.com/wellsent/wellsent/internal/spool"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 // errNoSpool says that nothing has ever been queued in the data directory.
@@ -22,6 +23,7 @@ var errNoSpool = errors.New("there is no queue yet")
 // orders is whoever carries out the orders of one command.
 type orders struct {
 	httpapi.Operator
+	worries func(context.Context) ([]worry.Worry, error)
 	running bool         // a server is; else the data directory was opened here
 	close   func() error // ends it
 }
@@ -35,7 +37,8 @@ func (a *app) orders(ctx context.Context) (*orders, error) {
 		return nil, err
 	}
 	socket := filepath.Join(cfg.Data, httpapi.SocketName)
-	server := &orders{Operator: httpapi.NewClient(socket), running: true, close: func() error { return nil }}
+	client := httpapi.NewClient(socket)
+	server := &orders{Operator: client, worries: client.Worries, running: true, close: func() error { return nil }}
 	switch err := answers(ctx, cfg.Data); {
 	case err == nil:
 		return server, nil
@@ -112,5 +115,5 @@ func (a *app) openSpool(ctx context.Context, cfg *config.Config) (*orders, error
 	case err != nil:
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
-	return &orders{Operator: d.Dispatcher(), close: d.Close}, nil
+	return &orders{Operator: d.Dispatcher(), worries: d.Worries, close: d.Close}, nil
 }

@@ -91,6 +91,7 @@ func originWords(d *dispatch.Detail) string {
 	if d.Peer != "" {
 		words += ", from " + d.Peer
 	}
+	words += ofDevice(d.Device)
 	if d.Listener != "" {
 		words += ", by " + d.Listener
 	}

@@ -27,7 +27,7 @@ func (a *app) serveCommand() *cobra.Command {
 listens on this machine only and keeps what it delivers: nothing leaves.
 
 SIGTERM stops it in order within 15 seconds, a second one at once. SIGHUP reads
-the configuration again: routes, accounts and certificates.`,
+the configuration again: routes, accounts, devices and certificates.`,
 		Args: args(noArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig()

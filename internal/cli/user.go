@@ -64,7 +64,12 @@ func (a *app) userAddCommand() *cobra.Command {
 it at once.
 
 The password is asked for on the terminal, or read from --password-file, of
-which one line end at the end is not part of it.`,
+which one line end at the end is not part of it.
+
+Kept of it are an argon2id hash, and what the mechanisms of the configuration's
+listeners need besides: keys for SCRAM, and digests for CRAM-MD5 and NTLM where
+a listener names these. The digests are as good as the password to whoever reads
+the file of accounts.`,
 		Example: `  wellsent user add ann@example.org
   wellsent user add scanner --address scans@example.org --password-file scanner.secret
   wellsent user add shop --address '*@shop.example' --password-file -`,
@@ -263,7 +268,11 @@ func (a *app) userPasswdCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "passwd NAME [--password-file FILE|-]",
 		Short: "Give an account another password",
-		Args:  args(oneNamed("the name of the account")),
+		Long: `Give an account another password, at once. What is kept of it follows the
+mechanisms of the listeners as they are configured now: after a listener has
+been given CRAM-MD5 or NTLM, set the passwords of its accounts again, the same
+ones if need be.`,
+		Args: args(oneNamed("the name of the account")),
 		RunE: func(c *cobra.Command, words []string) error {
 			name := words[0]
 			f, cfg, err := a.accounts()

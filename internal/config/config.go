@@ -90,9 +90,10 @@ type Route struct {
 	ClientCertificate string          // absolute path, PEM
 	ClientKey         string          // absolute path, PEM
 	OAuth             *oauth.Settings // nil: no tokens
-	Match             route.Match
-	Rewrite           route.Rewrite // "": both where there is a From
-	Aliases           []string      // what From's mailbox may send as beside itself
+
+	Match   route.Match
+	Rewrite route.Rewrite // "": both where there is a From
+	Aliases []string      // what From's mailbox may send as beside itself
 }
 
 // Bounces says where notifications go that cannot be returned.

@@ -1,14 +1,65 @@
 package config
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/route"
 )
+
+// TokenSettings returns where the route's tokens come from, with the roots of the
+// file at ca; nil where it logs in otherwise.
+func (rt *Route) TokenSettings() (*oauth.Settings, error) {
+	if rt.OAuth == nil {
+		return nil, nil
+	}
+	set := *rt.OAuth
+	if rt.CA != "" {
+		roots, err := rootsWith(rt.CA)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: %w", rt.Name, err)
+		}
+		set.Roots = roots
+	}
+	if p := rt.Proxy; p != nil {
+		if rt.ProxyPasswordFile != "" {
+			p = p.WithPassword(passwordFrom(rt.ProxyPasswordFile))
+		}
+		set.Proxy = p.Address() + " " + p.User() + " " + rt.ProxyPasswordFile
+		set.Dial = p.WithRoots(set.Roots).DialContext
+		if !p.RemoteNames() {
+			set.Dial = lookedUp(set.Dial)
+		}
+	}
+	return &set, nil
+}
+
+// lookedUp returns dial for names, which a proxy does not look up.
+func lookedUp(dial proxy.Dial) proxy.Dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range found {
+			var conn net.Conn
+			if conn, err = dial(ctx, network, net.JoinHostPort(a.Unmap().String(), port)); err == nil || ctx.Err() != nil {
+				return conn, err
+			}
+		}
+		return nil, err
+	}
+}
 
 // tokens reads oauth and token_command.
 func (r *reader) tokens(s *table, prefix string, rt *Route) {

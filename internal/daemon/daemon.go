@@ -58,20 +58,22 @@ type Options struct {
 
 // Daemon is the whole post office of one data directory.
 type Daemon struct {
-	log        *slog.Logger
-	data       string
-	routes     atomic.Pointer[route.Table]
-	store      *pebblespool.Store
-	tokens     *oauth.Sources
-	accounts   *auth.Accounts
-	certs      *certificate.Source
-	dispatcher *dispatch.Dispatcher
-	submission *submission.Service
-	server     *smtpserver.Server
-	listeners  []Listening
-	control    net.Listener
-	devices    atomic.Pointer[device.Set]
-	book       *device.Book // nil: offline
+	log         *slog.Logger
+	data        string
+	routes      atomic.Pointer[route.Table]
+	store       *pebblespool.Store
+	tokens      *oauth.Sources
+	certificate string        // the operator's own; "": the private CA's
+	patience    time.Duration // how long mail may wait unannounced
+	accounts    *auth.Accounts
+	certs       *certificate.Source
+	dispatcher  *dispatch.Dispatcher
+	submission  *submission.Service
+	server      *smtpserver.Server
+	listeners   []Listening
+	control     net.Listener
+	devices     atomic.Pointer[device.Set]
+	book        *device.Book // nil: offline
 }
 
 // Listening is one open listener.
@@ -104,6 +106,8 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
+	d.devices.Store(cfg.DeviceSet())
+	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
 	routes, err := d.routeTable(cfg)
 	if err != nil {
@@ -196,7 +200,6 @@ func (d *Daemon) openServer(cfg *config.Config) error {
 		Log:      d.log,
 		NewID:    spool.NewQueueID,
 	})
-	d.devices.Store(cfg.DeviceSet())
 	d.book = device.Open(cfg.Data, d.log)
 	d.book.Know(d.devices.Load())
 	d.server = smtpserver.New(smtpserver.Config{
@@ -312,10 +315,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		sessions.Go(func() error { return d.server.Serve(work, l.socket, l.spec) })
 	}
 	workers.Go(func() error { return d.dispatcher.Run(work) })
+	workers.Go(func() error { return d.watch(work) })
 	workers.Go(func() error { return d.book.Run(work) })
 	workers.Go(func() error {
 		s := httpapi.NewServer(d.dispatcher, d.log)
-		s.Devices = d.Devices
+		s.Devices, s.Worries = d.Devices, d.Worries
 		return s.Serve(work, d.control)
 	})
 

@@ -14,17 +14,18 @@ func (d *Daemon) routeTable(cfg *config.Config) (*route.Table, error) {
 	if err != nil || cfg.Sandbox {
 		return t, err
 	}
+	names := map[string]bool{}
 	for i := range cfg.Routes {
-		if cfg.Routes[i].OAuth == nil {
-			continue
+		set, err := cfg.Routes[i].TokenSettings()
+		if err != nil {
+			return nil, err
 		}
-		set := *cfg.Routes[i].OAuth
-		set.Roots = t.Routes[i].Roots
-		if p := t.Routes[i].Proxy; p != nil {
-			set.Dial, set.Way = p.DialContext, p.String() // where mail does not get out directly, tokens do not get in
+		if set != nil {
+			t.Routes[i].Token = tokensOf(d.tokens.Source(*set))
+			names[set.Route] = true
 		}
-		t.Routes[i].Token = tokensOf(d.tokens.Source(set))
 	}
+	d.tokens.Keep(names)
 	return t, nil
 }
 

@@ -11,6 +11,7 @@ import (
 // settings of ours; at a mail exchanger we are a server that delivers.
 func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool.Message) explain.Finding {
 	f := facts(err, r, m)
+	f.Sender = string(rewriting(c.route, m).ReversePath(m.Envelope.From)) // as the server was told it
 	f.FromServer = c.route.IsMX()
 	f.User = c.route.User
 	if f.Host == "" && !f.FromServer {

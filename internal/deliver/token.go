@@ -56,6 +56,13 @@ func tokenFailed(ctx context.Context, err error) *evidence.Error {
 	var of *oauth.Error
 	if errors.As(err, &of) {
 		e.Host = of.Host
+		switch {
+		case of.Host != "" || of.Temporary || errors.Is(err, oauth.ErrSignedOut):
+		case of.Err != nil:
+			e.Cause = "client.bad-configuration" // a file that cannot be read, a key that is none
+		default:
+			e.Cause = "auth.oauth-refresh-failed" // the operator's own command says no
+		}
 	}
 	if oauth.IsTemporary(err) {
 		e.Origin, e.Scope = evidence.OriginNetwork, evidence.ScopeHost

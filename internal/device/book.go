@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wellsent/wellsent/internal/evidence"
 )
 
 // FileName is the book's file in the data directory.
@@ -25,6 +27,7 @@ const (
 	maxPeers    = 200              // records of peers that are no device, half of them of one's own networks
 	maxFailures = 5                // of a record
 	maxQuirks   = 10               // of a record
+	maxWhat     = 300              // octets of what failed
 	writeEvery  = 20 * time.Second // at most so often it is written
 )
 
@@ -193,7 +196,8 @@ func (r *Record) enter(s Session, peer string) {
 		}
 	}
 	if f := s.Failure; f != nil {
-		r.fail(Failure{At: s.At, Cause: f.Cause, What: f.What, Do: f.Do, Listener: s.Listener, Count: 1})
+		what := evidence.Clip(evidence.Printable(f.What), maxWhat) // it may repeat what a client said
+		r.fail(Failure{At: s.At, Cause: f.Cause, What: what, Do: f.Do, Listener: s.Listener, Count: 1})
 	}
 }
 

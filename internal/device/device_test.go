@@ -76,7 +76,7 @@ func book(t *testing.T, sessions ...Session) *Book {
 }
 
 func TestReport_Worries(t *testing.T) {
-	old := &Failure{Cause: "tls.protocol-version", What: "speaks at most TLS 1.0"}
+	old := &Failure{Cause: "tls.protocol-version", What: "speaks TLS 1.0 only"}
 	mail := Session{Device: "scanner", TLS: 0x0303, Messages: 1}
 	for _, c := range []struct {
 		name     string
@@ -89,13 +89,13 @@ func TestReport_Worries(t *testing.T) {
 		{"well", []Session{at(1, mail)}, 20, nil},
 		{"silent", []Session{at(1, mail)}, 26, []string{"silent: scanner at 10.0.0.12 is silent since Tuesday 10:00: it is expected to send every 24h"}},
 		{"seen and silent", []Session{at(1, mail), at(40, Session{Device: "scanner"})}, 41, []string{"silent: scanner at 10.0.0.12 is silent since"}},
-		{"fails", []Session{at(1, mail), at(2, Session{Device: "scanner", Failure: old})}, 3, []string{"failing: scanner at 10.0.0.12 speaks at most TLS 1.0"}},
+		{"fails", []Session{at(1, mail), at(2, Session{Device: "scanner", Failure: old})}, 3, []string{"failing: scanner at 10.0.0.12 speaks TLS 1.0 only"}},
 		{"failed and is well again", []Session{at(1, Session{Device: "scanner", Failure: old}), at(2, mail)}, 3, nil},
 		{"failed long ago", []Session{at(1, mail), at(2, Session{Device: "scanner", Failure: old}), at(400, Session{Device: "scanner"})}, 401, []string{"silent: "}},
 		{"weak", []Session{at(1, Session{Device: "scanner", TLS: 0x0301, Messages: 1})}, 2, []string{"weak-tls: scanner at 10.0.0.12 uses TLS 1.0, which"}},
 		{"weak once", []Session{at(1, Session{Device: "scanner", TLS: 0x0302, Messages: 1}), at(2, mail)}, 3, []string{"weak-tls: scanner at 10.0.0.12 uses TLS 1.0 or 1.1, which"}},
 		{"plain", []Session{at(1, Session{Device: "scanner", Plain: true, Messages: 1})}, 2, []string{"plain-password: scanner at 10.0.0.12 sends its password"}},
-		{"a neighbour", []Session{at(1, Session{Peer: netip.MustParseAddr("10.0.0.99"), Failure: old})}, 2, []string{"failing: the client at 10.0.0.99 speaks at most TLS 1.0"}},
+		{"a neighbour", []Session{at(1, Session{Peer: netip.MustParseAddr("10.0.0.99"), Failure: old})}, 2, []string{"failing: the client at 10.0.0.99 speaks TLS 1.0 only"}},
 		{"a stranger", []Session{at(1, Session{Peer: netip.MustParseAddr("203.0.113.9"), Failure: old})}, 2, nil},
 		{"a neighbour who is well", []Session{at(1, Session{Peer: netip.MustParseAddr("10.0.0.99"), Messages: 1})}, 2, nil},
 	} {

@@ -38,6 +38,9 @@ func remedies(f *Failure, r *Record) []string {
 	case "auth.required":
 		return append(do, "Turn on authentication for the outgoing server in it, with an account of this server: wellsent user add.")
 	case "relay.denied":
+		if f.Do != "" {
+			return do // the address is known, and is not enough
+		}
 		return append(do, fmt.Sprintf("If it is yours: make it a device, with a name and address = [%q], or add the address to allow of the listener.", r.Peer))
 	case "message.bare-lf":
 		return append(do, "Look for new firmware.", lenient("bare_newlines"))

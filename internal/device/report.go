@@ -119,7 +119,7 @@ func status(d *Device, r *Record, now time.Time) Status {
 		}
 		s.Account, s.Leniencies = d.Account, d.Leniency.Words()
 		if d.Expect > 0 {
-			s.Expect = d.Expect.String()
+			s.Expect = spell(d.Expect)
 			if since := later(r.Mail, r.Since); now.Sub(since) > d.Expect {
 				s.SilentSince = &since
 			}
@@ -158,9 +158,9 @@ func (s *Status) worries(r *Record, now time.Time) []Worry {
 		out = append(out, Worry{Device: name, Kind: k, Cause: id, What: what, Do: append([]string{}, do...)})
 	}
 	if s.SilentSince != nil {
-		what := fmt.Sprintf("%s is silent since %s: it is expected to send every %s", s.subject(), day(*s.SilentSince, now), spell(s.Expect))
+		what := fmt.Sprintf("%s is silent since %s: it is expected to send every %s", s.subject(), day(*s.SilentSince, now), s.Expect)
 		if s.LastMail == nil {
-			what = fmt.Sprintf("%s has never sent, as far as this server knows (since %s): it is expected to send every %s", s.subject(), day(*s.SilentSince, now), spell(s.Expect))
+			what = fmt.Sprintf("%s has never sent, as far as this server knows (since %s): it is expected to send every %s", s.subject(), day(*s.SilentSince, now), s.Expect)
 		}
 		add(Silent, "", what, "See whether it is on and on the network, and send a test mail from its own menu.",
 			"If it connects, what goes wrong stands under its failures: wellsent device list")
@@ -181,7 +181,7 @@ func (s *Status) worries(r *Record, now time.Time) []Worry {
 	}
 	if s.PlainPassword != nil && now.Sub(*s.PlainPassword) < weaknessLasts {
 		add(PlainPassword, "auth.encryption-required", s.subject()+" sends its password without encryption: anybody on the way can read it",
-			"Turn on STARTTLS or SSL/TLS in it, and then change the password: wellsent user passwd", "A password that is used nowhere else does the least harm.")
+			"Turn on STARTTLS or SSL/TLS in it, and then change the password: wellsent user passwd NAME", "A password that is used nowhere else does the least harm.")
 	}
 	return out
 }
@@ -213,15 +213,12 @@ func day(t, now time.Time) string {
 }
 
 // spell returns a duration without what is zero in it: "24h0m0s" is "24h".
-func spell(d string) string {
-	x, err := time.ParseDuration(d)
+func spell(d time.Duration) string {
 	switch {
-	case err != nil:
-		return d
-	case x%time.Hour == 0:
-		return fmt.Sprintf("%dh", x/time.Hour)
-	case x%time.Minute == 0:
-		return fmt.Sprintf("%dm", x/time.Minute)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-	return d
+	return d.String()
 }

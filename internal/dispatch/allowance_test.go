@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -245,15 +247,99 @@ func TestAllowance_SurvivesAStop(t *testing.T) {
 	})
 }
 
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex // guards the field below
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// matching returns the lines that hold text.
+func (l *lines) matching(text string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// TestAllowance_AReloadChangesThePace: what has been sent before counts, and
+// connections that are too many by then end.
+func TestAllowance_AReloadChangesThePace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var table atomic.Pointer[route.Table]
+		set := func(p route.Pace) {
+			table.Store(&route.Table{Routes: []*route.Route{{Name: "host", Recipients: []string{"*"}, Pace: p, TLS: route.TLSNone,
+				Via: []route.Via{{Scheme: route.SchemeSMTP, Host: "mx.test", Port: 587}}}}})
+		}
+		set(route.Pace{Connections: 5})
+		var sending, most atomic.Int32
+		o := open(t, func(opts *Options) {
+			opts.Routes = table.Load
+			hopOf := opts.Open
+			opts.Open = func(r *route.Route, d string) deliver.Conversation {
+				c := hopOf(r, d)
+				return conversationFunc(func(ctx context.Context, r *deliver.Request) *deliver.Result {
+					most.Store(max(most.Load(), sending.Add(1)))
+					time.Sleep(time.Second)
+					defer sending.Add(-1)
+					return c.Send(ctx, r)
+				})
+			}
+		})
+		defer o.stop()
+		accept := func(n int) {
+			for i := range n {
+				o.accept("", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
+			}
+		}
+		accept(20)
+		time.Sleep(time.Minute)
+		if got := most.Load(); got < 4 || got > 5 || o.hop.total() != 20 {
+			t.Errorf("%d at once, %d sent", got, o.hop.total())
+		}
+		accept(40)
+		time.Sleep(1500 * time.Millisecond)
+		set(route.Pace{Connections: 2, PerDay: 50})
+		time.Sleep(4 * time.Second)
+		most.Store(0)
+		time.Sleep(time.Minute)
+		if got := most.Load(); got > 2 || o.hop.total() != 50 {
+			t.Errorf("after the reload %d at once, %d sent", got, o.hop.total())
+		}
+		set(route.Pace{})
+		o.Reloaded(t.Context())
+		if _, err := o.Retry(t.Context(), Selection{All: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if left := o.entries(); len(left) != 0 {
+			t.Errorf("%d left though nothing is bounded", len(left))
+		}
+	})
+}
+
 // TestAllowance_IsSaid: the list, the lane and the notice of the delay say what it
 // waits for; no attempt is counted, and it expires as everything does.
 func TestAllowance_IsSaid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var log lines
 		o := open(t, func(opts *Options) {
 			paced(route.Pace{RecipientsPerDay: 2}, "smtp.office365.com")(opts)
 			opts.Routes().Routes = append(opts.Routes().Routes, &route.Route{Name: "notices", Recipients: []string{"nobody@example.org"}, Via: []route.Via{{Scheme: route.SchemeSMTP, Host: "other.test", Port: 587}}})
 			opts.BouncesRoute = "notices"
+			opts.Log = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		defer o.stop()
 		for i := range 3 {
@@ -278,6 +364,9 @@ func TestAllowance_IsSaid(t *testing.T) {
 		synctest.Wait()
 		if n := o.hop.last("ann@example.org"); !strings.Contains(n, "Action: delayed") || !strings.Contains(n, "provider's limit (2") {
 			t.Errorf("the notice does not explain it:\n%s", n)
+		}
+		if got := log.matching("lane waits for " + want); len(got) == 0 || len(got) > 2 || !strings.Contains(got[0], "next=2000-01-02T00:0") {
+			t.Errorf("the log has %q", got)
 		}
 	})
 }
@@ -341,6 +430,42 @@ func TestAllowance_HeldBackRecipientsWait(t *testing.T) {
 		synctest.Wait()
 		if left := o.entries(); len(left) != 0 {
 			t.Errorf("left %+v", left)
+		}
+	})
+}
+
+// TestAllowance_AnUncertainMessageMayBeCountedLater: the server may take it, and
+// count it, a while after the line died.
+func TestAllowance_AnUncertainMessageMayBeCountedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Time
+		o := open(t, func(opts *Options) {
+			paced(route.Pace{PerMinute: 1}, "")(opts)
+			opts.Open = func(*route.Route, string) deliver.Conversation {
+				return conversationFunc(func(_ context.Context, r *deliver.Request) *deliver.Result {
+					mu.Lock()
+					defer mu.Unlock()
+					at = append(at, time.Now())
+					out := deliver.Outcome{Index: r.Message.Recipients[0].Index, Status: deliver.Delivered}
+					if len(at) == 1 {
+						out.Status = deliver.Uncertain
+						out.Err = &evidence.Error{Origin: evidence.OriginNetwork, Stage: evidence.StagePostData, Scope: evidence.ScopeConnection, Err: syscall.ECONNRESET}
+					}
+					return &deliver.Result{Attempted: true, Transactions: 1, Outcomes: []deliver.Outcome{out}}
+				})
+			}
+		})
+		defer o.stop()
+		o.accept("", "a@example.net")
+		o.accept("", "b@example.net")
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(at) != 3 || at[1].Sub(at[0]) < 2*time.Minute || at[2].Sub(at[1]) < time.Minute || at[2].Sub(at[1]) > 2*time.Minute {
+			t.Errorf("sent at %v", at)
 		}
 	})
 }

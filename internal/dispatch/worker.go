@@ -290,12 +290,20 @@ func (w *worker) attempt(ctx context.Context, m *spool.Message, spent allowance.
 	return goOn
 }
 
+// uncertainFor is how long after the line died a server may still take, and count,
+// a message whose final dot was sent.
+const uncertainFor = allowance.MostAhead
+
 // send makes the attempt and counts what it has used of the account's allowance.
 func (w *worker) send(ctx context.Context, m *spool.Message, spent allowance.Spend) (result *deliver.Result) {
 	defer func() {
 		// What panicked may have sent. What never reached MAIL has not.
 		handedOver := result == nil || result.Attempted || result.Transactions > 0
-		w.account.settle(time.Now(), spent, handedOver)
+		at := time.Now()
+		if result == nil || slices.ContainsFunc(result.Outcomes, func(o deliver.Outcome) bool { return o.Status == deliver.Uncertain }) {
+			at = at.Add(uncertainFor)
+		}
+		w.account.settle(at, spent, handedOver)
 	}()
 	r := &deliver.Request{Message: m, Body: func() (io.ReadCloser, error) {
 		return w.d.o.Store.Body(ctx, m.ID)

@@ -1,25 +1,33 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/proxy"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
 // proxyRequired judges a server that is reached through a proxy of the environment
 // and not without. Where another port is reached directly, that is the shorter way.
 func (j *judge) proxyRequired() *Finding {
-	if j.f.reached(connectTarget) || len(j.look().works) > 0 {
+	direct := j.f.talk(talkTarget)
+	if j.f.reached(connectTarget) && !direct.unheard() || len(j.look().works) > 0 {
 		return nil
 	}
 	for _, t := range j.f.Talks {
 		if t.Why != talkProxy || t.Spoke != ProtoSMTP {
 			continue
 		}
-		x := j.find("net.proxy-required", explain.Certain, j.attempts()...)
+		x := j.find("net.port-blocked", explain.Certain, j.attempts()...)
+		if direct.unheard() {
+			x.Confidence = explain.Likely // the server itself may treat the two ends differently
+			x.Seen = []string{fmt.Sprintf("connected directly to %s, and it said nothing: %s", direct.Endpoint, errorText(direct.Failure.Err))}
+		}
 		if n := j.f.name(nameTarget); n != nil && n.Kind != "" {
 			x.Seen = append(x.Seen, fmt.Sprintf("the name %s is not found from here: %s", n.Name, n.Kind))
 		}
@@ -85,4 +93,11 @@ func (j *judge) proxied() []string {
 		seen = append(seen, fmt.Sprintf("%s of the environment names no proxy: %v", v, wrong[v]))
 	}
 	return seen
+}
+
+// unheard reports a conversation that the network ended before the server had said
+// anything.
+func (t *Talk) unheard() bool {
+	return t != nil && t.Failure != nil && t.Failure.Origin == evidence.OriginNetwork && t.Failure.Stage == evidence.StageGreeting && t.First == 0 &&
+		!errors.Is(t.Failure.Err, smtpclient.ErrGivenUp)
 }

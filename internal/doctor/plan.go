@@ -365,6 +365,9 @@ func trouble(q *Question, f *Facts) []probe {
 	if t.stalled() && f.talk(talkSmall).passed() {
 		return nil // it is known
 	}
+	if t.unheard() {
+		probes = append(probes, proxyProbes(q)...) // a firewall may take the connection and then break it
+	}
 	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}

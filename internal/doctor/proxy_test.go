@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/proxy"
 )
 
@@ -128,9 +129,9 @@ func TestRun_ProxyOfTheEnvironment(t *testing.T) {
 		env  map[string]string
 		want cause.ID
 	}{
-		"not reached":                {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"HTTPS_PROXY": secret}, "net.proxy-required"},
-		"no names here":              {"", map[string]string{"https_proxy": works}, "net.proxy-required"},
-		"the second proxy works":     {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses, "HTTPS_PROXY": works}, "net.proxy-required"},
+		"not reached":                {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"HTTPS_PROXY": secret}, "net.port-blocked"},
+		"no names here":              {"", map[string]string{"https_proxy": works}, "net.port-blocked"},
+		"the second proxy works":     {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses, "HTTPS_PROXY": works}, "net.port-blocked"},
 		"the proxy refuses":          {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": refuses}, "net.refused"},
 		"excepted":                   {"mail.example.org. 60 IN A 127.0.0.9", map[string]string{"ALL_PROXY": works, "NO_PROXY": "example.org"}, "net.refused"},
 		"reached, and so not needed": {"mail.example.org. 60 IN A 127.0.0.1", map[string]string{"ALL_PROXY": refuses}, ""},
@@ -144,9 +145,42 @@ func TestRun_ProxyOfTheEnvironment(t *testing.T) {
 			if err != nil || strings.Contains(string(b), "s3cret-of-the-proxy") {
 				t.Errorf("the report tells the proxy's password: %s, %v", b, err)
 			}
-			if c.want == "net.proxy-required" && (r.Works.Proxy == "" || r.Works.Port != e.Port) {
+			if c.want == "net.port-blocked" && (r.Works.Proxy == "" || r.Works.Port != e.Port) {
 				t.Errorf("works by %+v, want the proxy", r.Works)
 			}
 		})
 	}
+}
+
+// A firewall takes the connection and breaks it before a word is said.
+func TestRun_ProxyWhereConnectionsAreBroken(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	e := well(t, a).start(t)
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.9", strconv.Itoa(e.Port)))
+	if err != nil {
+		t.Skip(err) // somebody has the port
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		running.Wait()
+	})
+	works, _ := fakeProxy(t, 0)
+	q := Question{Host: "mail.example.org", Port: e.Port, Roots: a.pool, Environ: func(k string) string { return map[string]string{"HTTPS_PROXY": works}[k] }}
+	q.at(zone(t, "mail.example.org. 60 IN A 127.0.0.9"))
+	if r := ask(t, q, "net.port-blocked"); r.Findings[0].Confidence != explain.Likely {
+		t.Errorf("it is %s", r.Findings[0].Confidence)
+	}
+	q.Environ = nil
+	ask(t, q, "net.connection-lost")
 }

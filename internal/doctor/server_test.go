@@ -241,6 +241,9 @@ func (s *fake) reply(verb, rest string, secure bool) string {
 	return s.replies[verb]
 }
 
+// ntlmChallenge is that of the domain "DOMAIN" and the server "SERVER".
+const ntlmChallenge = "TlRMTVNTUAACAAAADAAMADAAAAABAoEAASNFZ4mrze8AAAAAAAAAAGIAYgA8AAAARABPAE0AQQBJAE4AAgAMAEQATwBNAEEASQBOAAEADABTAEUAUgBWAEUAUgAEABQAZABvAG0AYQBpAG4ALgBjAG8AbQADACIAcwBlAHIAdgBlAHIALgBkAG8AbQBhAGkAbgAuAGMAbwBtAAAAAAA="
+
 func (s *fake) auth(br *bufio.Reader, say func(string), rest string) {
 	mechanism, initial, _ := strings.Cut(rest, " ")
 	s.logins.Add(1)
@@ -258,6 +261,11 @@ func (s *fake) auth(br *bufio.Reader, say func(string), rest string) {
 	case "XOAUTH2":
 		say("334 " + base64.StdEncoding.EncodeToString([]byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`)))
 		br.ReadString('\n')
+	case "NTLM":
+		for _, challenge := range []string{"ntlm supported", ntlmChallenge} {
+			say("334 " + challenge)
+			br.ReadString('\n')
+		}
 	default:
 		say("504 5.5.4 unrecognized authentication type")
 		return

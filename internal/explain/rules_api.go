@@ -22,7 +22,7 @@ var apiRules = ruleset{
 		{id: "auth.oauth-token-rejected", key: true, when: "invalidauthenticationtoken|compacttoken|http 401 & !insufficientpermissions|proxy", alt: []cause.ID{"auth.oauth-scope"}, from: "Microsoft Graph, Gmail API"},
 		{id: "auth.oauth-scope", key: true, when: "http 403 & erroraccessdenied|accessdenied|authorization_requestdenied|access is denied & !errorsendas", alt: []cause.ID{"auth.blocked-by-policy"}, from: "Microsoft Graph: Mail.Send is not granted, or an access policy leaves the mailbox out"},
 		{id: "message.malformed", key: true, when: "invalid base64 string for mime|errormimecontentinvalid|mime content does not contain|http 400 errorinvalidmime", from: "Microsoft Graph"},
-		{id: "server.temporary-failure", key: true, when: "errorserverbusy|errorinternalservererror|errorinternalservertransienterror|serviceunavailable|servicenotavailable|http 500|http 503|errormailboxstoreunavailable|errortimeoutexpired & !proxy", from: "Microsoft Graph"},
+		{id: "server.temporary-failure", key: true, when: "errorserverbusy|errorinternalservererror|errorinternalservertransienterror|serviceunavailable|servicenotavailable|http 500|http 503|errormailboxstoreunavailable|errortimeoutexpired|erroritemnotfound & !proxy", from: "Microsoft Graph"},
 		{id: "server.temporary-failure", key: true, when: "no answer from the server behind the gateway", from: "gateways"},
 		// Gmail API. https://developers.google.com/gmail/api/guides/handle-errors
 		{id: "limit.rate", key: true, when: "userratelimitexceeded|ratelimitexceeded|rate_limit_exceeded & !(mail sending)", alt: []cause.ID{"limit.quota"}, from: "Gmail API"},

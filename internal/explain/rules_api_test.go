@@ -36,6 +36,7 @@ func TestAPI(t *testing.T) {
 		{evidence.StageData, 451, "HTTP 429: Too Many Requests", "limit.rate"},
 		{evidence.StageData, 451, "HTTP 503 ErrorServerBusy: The server cannot service this request right now. Try again later.", "server.temporary-failure"},
 		{evidence.StageData, 451, "HTTP 503: Service Unavailable", "server.temporary-failure"},
+		{evidence.StageData, 451, "HTTP 404 ErrorItemNotFound: The specified object was not found in the store.", "server.temporary-failure"},
 		{evidence.StageData, 554, "HTTP 400 ErrorMimeContentInvalidBase64String: Invalid base64 string for MIME content.", "message.malformed"},
 		{evidence.StageMail, 550, "HTTP 403 ErrorAccountSuspend: Account suspended. Follow the instructions in your Inbox to verify your account.", "account.restricted-spam"},
 		{evidence.StageAuth, 535, "HTTP 401 authError: Invalid Credentials", "auth.oauth-token-rejected"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 // answerTimeout bounds how long the server may take to begin its answer. An order
@@ -61,6 +62,12 @@ func (c *Client) Lanes(ctx context.Context) ([]dispatch.LaneStatus, error) {
 func (c *Client) Devices(ctx context.Context) ([]device.Status, error) {
 	var devices []device.Status
 	return devices, c.call(ctx, c.http, http.MethodGet, "/v1/devices", nil, &devices)
+}
+
+// Worries returns what is to be looked at.
+func (c *Client) Worries(ctx context.Context) ([]worry.Worry, error) {
+	var all []worry.Worry
+	return all, c.call(ctx, c.http, http.MethodGet, "/v1/worries", nil, &all)
 }
 
 // Show returns one message in full, or spool.ErrNotFound.

@@ -12,6 +12,7 @@
 //	GET  /v1/info                server
 //	GET  /v1/lanes               lanes, as a JSON array
 //	GET  /v1/devices             devices, as a JSON array
+//	GET  /v1/worries             what is to be looked at, as a JSON array
 //	GET  /v1/queue               entries, one JSON value a line; ?state= ?lane= ?id=
 //	GET  /v1/queue/{id}          one message in full
 //	POST /v1/queue/{order}       order: retry, hold, resume, cancel; a selection

@@ -20,6 +20,7 @@ import (
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/spool"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -353,4 +354,34 @@ func FuzzServer_Order(f *testing.F) {
 			t.Errorf("%q: status %d, carried out: %q", body, w.Code, q.told)
 		}
 	})
+}
+
+func TestClient_WorriesComeOverUnaltered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), SocketName)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	want := []worry.Worry{{Kind: worry.Expiring, Subject: "m365", What: "the client secret ends", Until: &until, Do: []string{"make a new one"}}}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	s := NewServer(&queue{}, nil)
+	s.Worries = func(context.Context) ([]worry.Worry, error) { return want, nil }
+	go func() { served <- s.Serve(ctx, l) }()
+	got, err := NewClient(path).Worries(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	plain, _ := serve(t, &queue{}) // a server without anybody to ask
+	if got, err := NewClient(plain).Worries(t.Context()); err != nil || got == nil || len(got) != 0 {
+		t.Errorf("%v, %v", got, err)
+	}
 }

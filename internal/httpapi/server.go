@@ -14,6 +14,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/worry"
 )
 
 // The bounds of one request. A client is a command on the same machine: it sends
@@ -30,6 +31,8 @@ const (
 type Server struct {
 	// Devices returns how devices have done lately; set before Serve, nil: none.
 	Devices func() []device.Status
+	// Worries returns what is to be looked at; set before Serve, nil: nothing.
+	Worries func(context.Context) ([]worry.Worry, error)
 
 	operator Operator
 	info     Info
@@ -89,6 +92,13 @@ func (s *Server) routes() http.Handler {
 			devices = s.Devices()
 		}
 		s.answer(w, r, devices, nil)
+	})
+	m.HandleFunc("GET /v1/worries", func(w http.ResponseWriter, r *http.Request) {
+		all, err := []worry.Worry{}, error(nil)
+		if s.Worries != nil {
+			all, err = s.Worries(r.Context())
+		}
+		s.answer(w, r, all, err)
 	})
 	m.HandleFunc("GET /v1/queue", s.list)
 	m.HandleFunc("GET /v1/queue/{id}", func(w http.ResponseWriter, r *http.Request) {

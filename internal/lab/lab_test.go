@@ -225,7 +225,7 @@ func checkMailbox(t *testing.T, s *Server) {
 var beyond = map[cause.ID]string{
 	"dns.": "names", "client.": "the client", "delivery.": "between servers", "net.offline": "the network", "net.captive-portal": "the network",
 	"net.ipv6-broken": "the network", "net.mtu-black-hole": "the network", "net.host-down": "the network", "net.port-blocked": "the network",
-	"net.unreachable": "the network", "net.proxy-refused": "a proxy", "net.proxy-required": "a proxy", "service.wrong-port": "two ports", "tls.clock-wrong": "the client's clock",
+	"net.unreachable": "the network", "net.proxy-refused": "a proxy", "service.wrong-port": "two ports", "tls.clock-wrong": "the client's clock",
 	"tls.delivery-policy": "between servers", "auth.oauth-refresh-failed": "the identity provider", "auth.ntlm-failed": "the client's mechanism",
 }
 

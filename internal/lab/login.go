@@ -104,6 +104,9 @@ func (c *conversation) exchange(initial string, given bool) (right, on bool) {
 	case "XOAUTH2", "OAUTHBEARER":
 		b, ok := first()
 		c.triedUser = bearer(b)
+		if decide := c.s.options.Token; decide != nil {
+			return ok && decide(c.triedUser, bearerToken(b)), ok
+		}
 		return c.triedUser == rightUser && bytes.Contains(b, []byte("auth=Bearer "+rightToken+"\x01")), ok
 	}
 	b, ok := first() // PLAIN: authorisation, user, password. RFC 4616
@@ -132,6 +135,13 @@ func bearer(b []byte) string {
 		}
 	}
 	return ""
+}
+
+// bearerToken returns the token of an OAuth login.
+func bearerToken(b []byte) string {
+	_, rest, _ := strings.Cut(string(b), "auth=Bearer ")
+	token, _, _ := strings.Cut(rest, "\x01")
+	return token
 }
 
 // ask sends a challenge and reads the response; false when the client gave up.

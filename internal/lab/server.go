@@ -35,7 +35,12 @@ type Options struct {
 	Listen   string        // "": 127.0.0.1, at any free port or the one that the scenario needs
 	Hostname string        // the name that clients are told and certificates bear; "": localhost where Listen is on the loopback, else its address
 	Slow     time.Duration // how long a slow server waits; 0: as long as the scenario says
-	Log      func(Line)    // called for each line, by many goroutines; may be nil
+
+	// Token decides about logins by OAuth token, by many goroutines; nil: one token is
+	// right, that of Settings.
+	Token func(user, token string) bool
+
+	Log func(Line) // called for each line, by many goroutines; may be nil
 
 	Limits    *Limits          // what the account may do; nil: what the scenario says
 	Now       func() time.Time // by which the limits are counted; nil: time.Now
@@ -290,6 +295,15 @@ func (s *Server) Transcript() string {
 		}
 	}
 	return b.String()
+}
+
+// Drop closes the open connections, as a provider does that moves its servers.
+func (s *Server) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
 }
 
 // Close stops the server and waits for its conversations to end, which it cuts

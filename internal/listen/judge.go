@@ -156,7 +156,7 @@ func login(s *Session) (out []Remark) {
 	}
 	switch {
 	case l.Mechanism == "NTLM":
-		out = append(out, Remark{Refused, "auth.ntlm-failed", "It logs in by NTLM (“secure password authentication”).", "Only Windows servers on a company's own network take it.",
+		out = append(out, Remark{Refused, "auth.ntlm-failed", "It logs in by NTLM (“secure password authentication”).", "Only Windows servers on a company's own network take it, and a Wellsent listener whose mechanisms name NTLM.",
 			"Turn off secure password authentication (SPA) and use STARTTLS with a normal password."})
 	case l.Fault != "":
 		out = append(out, Remark{Refused, "auth.malformed-exchange", fmt.Sprintf("Its login (%s) is broken: %s.", l.Mechanism, l.Fault), "Servers answer 501 and let nobody in.", "Update the program, or choose another login method in it."})

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -72,7 +73,7 @@ func certificateSigner(s *Settings) (*signer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if pub, ok := cert.PublicKey.(interface{ Equal(any) bool }); ok && !pub.Equal(public(key)) {
+		if pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); ok && !pub.Equal(public(key)) {
 			return nil, fmt.Errorf("%s is not the key of the certificate in %s", s.KeyFile, s.CertificateFile)
 		}
 		long := sha256.Sum256(cert.Raw)
@@ -85,7 +86,7 @@ func certificateSigner(s *Settings) (*signer, error) {
 	return out, nil
 }
 
-func public(key any) any {
+func public(key any) crypto.PublicKey {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		return k.Public()
@@ -156,6 +157,15 @@ func readCertificate(path string) (*x509.Certificate, error) {
 			return x509.ParseCertificate(block.Bytes)
 		}
 	}
+}
+
+// CertificateEnd returns when the first certificate of a file in PEM expires.
+func CertificateEnd(path string) (time.Time, error) {
+	c, err := readCertificate(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return c.NotAfter, nil
 }
 
 // serviceAccount is the file that Google hands out.

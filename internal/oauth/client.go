@@ -36,17 +36,17 @@ type client struct {
 
 func newClient(s *Settings, now func() time.Time) *client {
 	c := &client{s: s, now: now}
-	transport := &http.Transport{
+	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSClientConfig:     &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 10 * time.Second,
 		DisableKeepAlives:   true, // once an hour
 	}
-	if s.Dial != nil && s.Grant != ManagedIdentity {
-		transport.Proxy, transport.DialContext = nil, s.Dial
+	if s.Dial != nil && s.Grant != ManagedIdentity { // the machine's own is asked of the machine
+		t.Proxy, t.DialContext = nil, s.Dial
 	}
 	c.http = &http.Client{
-		Transport: &clock{c, transport},
+		Transport: &clock{c, t},
 		// A secret is sent to the address that was configured or discovered, and nowhere
 		// else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -204,6 +204,10 @@ func hostOf(address string) string {
 	return u.Host
 }
 
+// maxSeconds is the largest instant that is taken for one, in the year 8307: one
+// beyond 9999 cannot be written as JSON.
+const maxSeconds = 2e11
+
 // seconds is a number that some providers put into a string.
 type seconds int64
 
@@ -214,7 +218,7 @@ func (n *seconds) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f < 0 || f > 1e12 {
+	if err != nil || f < 0 || f > maxSeconds {
 		return fmt.Errorf("%q is no number of seconds", clean(s))
 	}
 	*n = seconds(f)

@@ -71,19 +71,23 @@ func after(said string) string {
 	return ": " + said
 }
 
-// bounded keeps the first octets of what is written to it.
+// bounded keeps the first octets of what is written to it. The buffer is a field, as
+// its ReadFrom would know no bound.
 type bounded struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	max  int
 	more bool
 }
 
+// String returns what was kept.
+func (b *bounded) String() string { return b.kept.String() }
+
 // Write keeps what fits and takes the rest.
 func (b *bounded) Write(p []byte) (int, error) {
 	n := len(p)
-	if room := b.max - b.Len(); len(p) > room {
+	if room := b.max - b.kept.Len(); len(p) > room {
 		p, b.more = p[:room], true
 	}
-	b.Buffer.Write(p)
+	b.kept.Write(p)
 	return n, nil
 }

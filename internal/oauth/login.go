@@ -164,11 +164,9 @@ func (s *Source) signedInBy(t *oauth2.Token) error {
 		_ = ans.RefreshExpires.UnmarshalJSON([]byte(n)) // a provider's nonsense is no expiry
 	}
 	a := s.s.first()
-	st, err := s.store.update(s.s.Route, func(st *state) bool {
-		*st = state{SignedIn: now}
-		s.renewed(st, a, newToken(ans, s.scope(a)), ans)
-		return true
-	})
+	st := state{SignedIn: now}
+	s.renewed(&st, a, newToken(ans, s.scope(a)), ans)
+	err := s.store.put(s.s.Route, &st)
 	if err != nil {
 		return err
 	}
@@ -261,4 +259,14 @@ func (b *back) close() {
 		b.srv.Close()
 	}
 	<-b.done
+}
+
+// HasDevice reports whether the provider signs in by device code. Google does, and
+// not for mail.
+func (s *Source) HasDevice(ctx context.Context) bool {
+	if s.s.Provider == Google {
+		return false
+	}
+	e, err := s.c.endpoints(ctx)
+	return err == nil && e.device != ""
 }

@@ -464,6 +464,16 @@ func TestStore_SealedFileShowsNothingAndAnotherKeyReadsNothing(t *testing.T) {
 	if st := open(t, data, nil).Source(set).Status(); st.SignedIn || st.Problem == "" {
 		t.Errorf("%+v", st)
 	}
+	// Who only looks makes no key in place of one that is lost.
+	if err := os.Remove(filepath.Join(data, "oauth.key")); err != nil {
+		t.Fatal(err)
+	}
+	if st := open(t, data, nil).Source(person(p)).Status(); !strings.Contains(st.Problem, "its key is missing") {
+		t.Errorf("%+v", st)
+	}
+	if _, err := os.Stat(filepath.Join(data, "oauth.key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a key was made: %v", err)
+	}
 	if err := os.WriteFile(filepath.Join(data, "oauth.key"), []byte(strings.Repeat("x", 44)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -476,23 +486,90 @@ func TestStore_SealedFileShowsNothingAndAnotherKeyReadsNothing(t *testing.T) {
 	}
 }
 
+// TestStore_CredentialOfTheServiceManagerTakesOver: the server has it, the operator
+// who signs in beside the server has not.
 func TestStore_CredentialOfTheServiceManagerTakesOver(t *testing.T) {
 	p := oauthtest.New(t)
 	data, dir, clock := t.TempDir(), t.TempDir(), &clocked{}
-	signIn(t, p, open(t, data, clock).Source(person(p))) // by the key file, as an operator does
 	if err := os.WriteFile(filepath.Join(dir, "wellsent.key"), []byte("a secret of the service manager\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
-	s := open(t, data, clock).Source(person(p))
+	server := open(t, data, clock).Source(person(p))
+	signIn(t, p, server)
+	token(t, p, server, "")
+	if _, err := os.Stat(filepath.Join(data, "oauth.key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a key file was made beside the credential: %v", err)
+	}
+
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	operator := open(t, data, clock).Source(person(p))
+	if st := operator.Status(); st.Problem == "" {
+		t.Errorf("it was read without the credential: %+v", st)
+	}
+	signIn(t, p, operator)
+
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	clock.forward(2 * time.Hour)
-	token(t, p, s, "")
-	if err := os.Unsetenv("CREDENTIALS_DIRECTORY"); err != nil {
+	token(t, p, server, "")
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if st := open(t, data, clock).Source(person(p)).Status(); st.Problem == "" {
+		t.Errorf("the server has not sealed it anew: %+v", st)
+	}
+}
+
+// TestRefresh_TwoProcessesDoNotUseOneTwice: the provider takes each refresh token once.
+func TestRefresh_TwoProcessesDoNotUseOneTwice(t *testing.T) {
+	p := oauthtest.New(t)
+	data, clock := t.TempDir(), &clocked{}
+	one, other := open(t, data, clock).Source(person(p)), open(t, data, clock).Source(person(p))
+	signIn(t, p, one)
+	token(t, p, one, "")
+	token(t, p, other, "")
+	for range 5 {
+		clock.forward(2 * time.Hour)
+		asked := p.Asked()
+		var both sync.WaitGroup
+		got := make([]string, 2)
+		for i, s := range []*oauth.Source{one, other} {
+			both.Go(func() {
+				var err error
+				if got[i], err = s.Token(t.Context(), oauth.SMTP, ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		if got[0] != got[1] || p.Asked() != asked+1 {
+			t.Fatalf("the same token: %v; the provider was asked %d times", got[0] == got[1], p.Asked()-asked)
+		}
+	}
+}
+
+// TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk: its access token is.
+func TestStore_NewRefreshTokenIsNotUsedUntilItIsOnDisk(t *testing.T) {
+	p := oauthtest.New(t)
+	data, clock := t.TempDir(), &clocked{}
+	s := open(t, data, clock).Source(person(p))
+	signIn(t, p, s)
+	lock := filepath.Join(data, "oauth", "m365.lock")
+	if err := errors.Join(os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil { // nothing can be written now, not even by root
 		t.Fatal(err)
 	}
-	if st := open(t, data, clock).Source(person(p)).Status(); st.Problem == "" {
-		t.Errorf("the key file reads what the credential has sealed: %+v", st)
+	clock.forward(2 * time.Hour)
+	token(t, p, s, "")
+	asked := p.Asked()
+	clock.forward(2 * time.Hour)
+	if _, err := s.Token(t.Context(), oauth.SMTP, ""); err == nil || !oauth.IsTemporary(err) || p.Asked() != asked {
+		t.Errorf("%v, asked %d times more", err, p.Asked()-asked)
 	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	clock.forward(time.Minute)
+	token(t, p, s, "")
+	clock.forward(2 * time.Hour)
+	token(t, p, open(t, data, clock).Source(person(p)), "") // what is on disk works
 }
 
 func TestKeepAlive_UsesWhatHasLainForADay(t *testing.T) {

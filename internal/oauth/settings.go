@@ -72,13 +72,9 @@ type Settings struct {
 	IdentityURL string // of managed identities; "": as the machine's environment says
 	Command     string // for sh -c
 
-	Roots *x509.CertPool // nil: the system's
-
-	// Dial opens the connections to the provider, by name: the route's proxy does.
-	// nil: directly, or by the environment's proxies. Way names it, to tell one from
-	// another. A managed identity is asked for on the machine itself, without.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Way  string
+	Roots *x509.CertPool                                                       // nil: the system's
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // takes names; nil: directly, or by the environment's proxy
+	Proxy string                                                               // what Dial goes through, by which two of them are told apart
 }
 
 // Mistake is what is wrong with one setting.

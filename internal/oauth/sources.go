@@ -61,7 +61,7 @@ func (s *Sources) Source(set Settings) *Source {
 // same reports whether a source of a does for b.
 func same(a, b *Settings) bool {
 	if a.binding() != b.binding() || a.SecretFile != b.SecretFile || a.CertificateFile != b.CertificateFile || a.KeyFile != b.KeyFile || a.KeyID != b.KeyID ||
-		a.AuthURL != b.AuthURL || a.DeviceURL != b.DeviceURL || a.Audience != b.Audience || a.Way != b.Way || !a.SecretExpires.Equal(b.SecretExpires) || len(a.Scopes) != len(b.Scopes) || len(a.Audiences) != len(b.Audiences) {
+		a.AuthURL != b.AuthURL || a.DeviceURL != b.DeviceURL || a.Audience != b.Audience || a.Proxy != b.Proxy || !a.SecretExpires.Equal(b.SecretExpires) || len(a.Scopes) != len(b.Scopes) || len(a.Audiences) != len(b.Audiences) {
 		return false
 	}
 	for i := range a.Scopes {
@@ -75,6 +75,19 @@ func same(a, b *Settings) bool {
 		}
 	}
 	return a.Roots == b.Roots || a.Roots != nil && a.Roots.Equal(b.Roots)
+}
+
+// Keep forgets the sources of routes that are not among names any more. What is on
+// disk of them stays.
+func (s *Sources) Keep(names map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, src := range s.byName {
+		if !names[name] {
+			s.old = append(s.old, src)
+			delete(s.byName, name)
+		}
+	}
 }
 
 // All returns the sources of the present settings.
@@ -96,7 +109,13 @@ func (s *Sources) KeepAlive(ctx context.Context) {
 			continue
 		}
 		st := src.Status()
-		if !st.SignedIn || s.now().Sub(st.RefreshUsed) < keepAlive {
+		wait := keepAlive
+		for _, e := range st.Expires {
+			if e.What == ExpiryRefreshToken {
+				wait = min(wait, e.At.Sub(e.From)/4) // some live for hours only
+			}
+		}
+		if !st.SignedIn || s.now().Sub(st.RefreshUsed) < wait {
 			continue
 		}
 		if err := src.renew(ctx); err != nil && ctx.Err() == nil {
@@ -112,7 +131,7 @@ func (s *Source) renew(ctx context.Context) error {
 		s.mu.Unlock()
 		return context.Canceled
 	}
-	f := s.startLocked(ctx, s.s.first(), "renew")
+	f := s.startLocked(ctx, s.s.first(), anyway)
 	s.mu.Unlock()
 	select {
 	case <-f.done:

@@ -29,10 +29,18 @@ type Status struct {
 
 // Expiry is a day on which something ends.
 type Expiry struct {
-	What  string    `json:"what"` // "client secret", "certificate", "refresh token"
+	What  string    `json:"what"` // one of the words below
+	From  time.Time `json:"-"`    // since when it holds; zero: not known
 	At    time.Time `json:"at"`
 	Means string    `json:"means"` // what is to be done before
 }
+
+// What may end.
+const (
+	ExpirySecret       = "client secret"
+	ExpiryCertificate  = "certificate"
+	ExpiryRefreshToken = "refresh token"
+)
 
 // TokenStatus is one access token.
 type TokenStatus struct {
@@ -74,19 +82,19 @@ func (s *Source) expiries(st *state) []Expiry {
 	var all []Expiry
 	login := "sign in again: wellsent route login " + s.s.Route
 	if !s.s.SecretExpires.IsZero() {
-		all = append(all, Expiry{"client secret", s.s.SecretExpires, "make a new one at the provider and put it into " + s.s.SecretFile})
+		all = append(all, Expiry{What: ExpirySecret, At: s.s.SecretExpires, Means: "make a new one at the provider and put it into " + s.s.SecretFile})
 	}
 	if s.s.CertificateFile != "" {
 		if c, err := readCertificate(s.s.CertificateFile); err == nil {
-			all = append(all, Expiry{"certificate", c.NotAfter, "make a new one, register it at the provider and put it into " + s.s.CertificateFile})
+			all = append(all, Expiry{What: ExpiryCertificate, From: c.NotBefore, At: c.NotAfter, Means: "make a new one, register it at the provider and put it into " + s.s.CertificateFile})
 		}
 	}
 	switch {
 	case st.Refresh == "":
 	case !st.RefreshExpires.IsZero():
-		all = append(all, Expiry{"refresh token", st.RefreshExpires, login})
+		all = append(all, Expiry{What: ExpiryRefreshToken, From: st.RefreshUsed, At: st.RefreshExpires, Means: login})
 	case s.s.Provider == Microsoft && !st.RefreshUsed.IsZero():
-		all = append(all, Expiry{"refresh token", st.RefreshUsed.Add(inactivity), login})
+		all = append(all, Expiry{What: ExpiryRefreshToken, From: st.RefreshUsed, At: st.RefreshUsed.Add(inactivity), Means: login})
 	}
 	return all
 }

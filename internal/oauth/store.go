@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,17 +63,25 @@ type store struct {
 func (s *store) path(route string) string { return filepath.Join(s.data, dirName, route+".sealed") }
 
 // sealer returns the keys, read at first use: a server without OAuth has none.
-func (s *store) sealer() (*sealer, error) {
+func (s *store) sealer(writes bool) (*sealer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seal != nil {
 		return s.seal, nil
 	}
-	k, err := newSealer(s.data)
-	if err == nil {
+	k, err := newSealer(s.data, writes)
+	if err == nil && len(k.keys) > 0 {
 		s.seal = k
 	}
 	return k, err
+}
+
+// anew reads the keys again.
+func (s *store) anew() (*sealer, error) {
+	s.mu.Lock()
+	s.seal = nil
+	s.mu.Unlock()
+	return s.sealer(false)
 }
 
 // stamp changes whenever the file is replaced.
@@ -104,11 +113,17 @@ func (s *store) read(route string) (state, error) {
 	if err != nil {
 		return none, fmt.Errorf("tokens of route %s: %w", route, err)
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(false)
 	if err != nil {
 		return none, err
 	}
 	plain, err := k.open(route, b)
+	if errors.Is(err, errOtherKey) { // perhaps a key that was made since
+		if k, err = s.anew(); err != nil {
+			return none, err
+		}
+		plain, err = k.open(route, b)
+	}
 	if err != nil {
 		return none, fmt.Errorf("tokens of route %s: %s: %w. Give the key back, or sign in again: wellsent route logout %s; wellsent route login %s", route, s.path(route), err, route, route)
 	}
@@ -126,35 +141,82 @@ func (s *store) read(route string) (state, error) {
 // that other processes respect. Durable on return. It returns the state as it is
 // then; edit returns false to leave it.
 func (s *store) update(route string, edit func(*state) bool) (state, error) {
-	dir := filepath.Join(s.data, dirName)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
-	}
-	unlock, err := osfile.Lock(filepath.Join(dir, route+".lock"))
+	unlock, err := s.lock(route)
 	if err != nil {
-		return state{}, fmt.Errorf("tokens of route %s: %w", route, err)
+		return state{}, err
 	}
 	defer unlock()
 	st, err := s.read(route)
-	if err != nil {
+	if err != nil || !edit(&st) {
 		return st, err
 	}
-	if !edit(&st) {
-		return st, nil
+	return st, s.write(route, &st)
+}
+
+// put writes a route's state whatever was there, even what cannot be read.
+func (s *store) put(route string, st *state) error {
+	unlock, err := s.lock(route)
+	if err != nil {
+		return err
 	}
+	defer unlock()
+	return s.write(route, st)
+}
+
+// turnPoll is how often a refresh token that another process uses is waited for.
+const turnPoll = 50 * time.Millisecond
+
+// turn waits for the right to use a route's refresh token, which one process has at
+// a time: a provider that sees one used twice may end the whole sign-in. RFC 9700
+// §4.14.2.
+func (s *store) turn(ctx context.Context, route string) (done func(), err error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	tick := time.NewTicker(turnPoll)
+	defer tick.Stop()
+	for {
+		done, ok, err := osfile.TryLock(filepath.Join(dir, route+".turn"))
+		if err != nil {
+			return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+		}
+		if ok {
+			return done, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (s *store) lock(route string) (unlock func(), err error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	if unlock, err = osfile.Lock(filepath.Join(dir, route+".lock")); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	return unlock, nil
+}
+
+func (s *store) write(route string, st *state) error {
 	st.Version = stateVersion
 	plain, err := json.Marshal(st)
 	if err != nil {
-		return st, err
+		return err
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(true)
 	if err != nil {
-		return st, err
+		return err
 	}
 	if err := replace(s.path(route), k.seal(route, plain)); err != nil {
-		return st, fmt.Errorf("tokens of route %s: %w", route, err)
+		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
-	return st, nil
+	return nil
 }
 
 // remove forgets a route's state.

@@ -21,6 +21,9 @@
 // before TLS is forgotten after it. A recipient counts as delivered only when its
 // RCPT and the final dot after 354 were accepted.
 //
+// A login uses the best mechanism that both sides know, and the next one only where the
+// server has not judged the password: one that was refused is given once.
+//
 // Credentials and message content never enter the recorder.
 //
 // # Failure
@@ -38,5 +41,6 @@
 //
 // RFC 5321 (SMTP), 1870 (SIZE), 2034 (enhanced status codes), 2920 (PIPELINING),
 // 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8), 8314
-// (TLS at once), 9422 (LIMITS).
+// (TLS at once), 9422 (LIMITS); 5802, 7677, 5929 and 9266 (SCRAM and its channel
+// binding), 7628 (OAUTHBEARER); MS-NLMP, MS-SMTPNTLM.
 package smtpclient

@@ -84,6 +84,9 @@ func scramMechanisms(cred Credentials, state *tls.ConnectionState, offers func(s
 			continue // SASLprep forbids it; RFC 5802 §2.2
 		}
 		for _, b := range bindings(state) {
+			if h.name == "SCRAM-SHA-1" && offers("SCRAM-SHA-256-PLUS") {
+				break // a server that does not know our binding would refuse it here too, and may count refusals
+			}
 			bound = append(bound, &scramMechanism{name: h.name + "-PLUS", talk: c.NewConversationWithChannelBinding(b)})
 		}
 		talk := c.NewConversation()

@@ -12,7 +12,7 @@ import (
 	"github.com/wellsent/wellsent/internal/smtp"
 )
 
-var here = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+var localhost = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 
 // with configures devices and returns what sessions showed.
 func with(devices ...device.Device) (change func(*Config), ended chan device.Session) {
@@ -50,8 +50,8 @@ func TestDevice_Leniencies(t *testing.T) {
 			"C: HELO " + strings.Repeat("?", 300) + "\nS: 250 post.example.org\n" + oneMail, "C: HELO " + strings.Repeat("?", 300) + "\nS: 501 5.5.4 ...\nC: QUIT\nS: 221 2.0.0 ...\nE:\n", "HELO without a usable name", "sender.bad-helo"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			spec := Listener{Kind: smtp.KindDevice, Address: ":25", Allow: here}
-			change, ended := with(device.Device{Name: "scanner", Addresses: here, Leniency: c.lenient})
+			spec := Listener{Kind: smtp.KindDevice, Address: ":25", Allow: localhost}
+			change, ended := with(device.Device{Name: "scanner", Addresses: localhost, Leniency: c.lenient})
 			_, addr, tc, _ := start(t, spec, change)
 			play(t, addr, tc, greeted+c.text)
 			if s := <-ended; s.Device != "scanner" || s.Messages != 1 || s.Failure != nil || strings.Join(s.Quirks, ",") != c.quirk {
@@ -70,7 +70,7 @@ func TestDevice_Leniencies(t *testing.T) {
 // TestDevice_BareNewlines has lines that end in LF alone, in commands and message.
 func TestDevice_BareNewlines(t *testing.T) {
 	for _, lenient := range []bool{true, false} {
-		change, ended := with(device.Device{Name: "scanner", Addresses: here, Leniency: device.Leniency{BareNewlines: lenient}})
+		change, ended := with(device.Device{Name: "scanner", Addresses: localhost, Leniency: device.Leniency{BareNewlines: lenient}})
 		_, addr, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, change)
 		conn := dial(t, addr)
 		fmt.Fprint(conn, "HELO scanner\nMAIL FROM:<a@b.example>\nRCPT TO:<b@c.example>\nDATA\nSubject: x\n\ntext\n.\nQUIT\n")
@@ -88,7 +88,7 @@ func TestDevice_BareNewlines(t *testing.T) {
 func TestDevice_LegacyTLS(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		for _, lenient := range []bool{true, false} {
-			change, ended := with(device.Device{Name: "scanner", Addresses: here, Leniency: device.Leniency{LegacyTLS: lenient}})
+			change, ended := with(device.Device{Name: "scanner", Addresses: localhost, Leniency: device.Leniency{LegacyTLS: lenient}})
 			_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, change)
 			old := tc.Clone()
 			old.MinVersion, old.MaxVersion = version, version
@@ -108,7 +108,7 @@ func TestDevice_LegacyTLS(t *testing.T) {
 				t.Error("it was let in")
 			}
 			s := <-ended
-			if s.Failure == nil || s.Failure.Cause != "tls.protocol-version" || !strings.Contains(s.Failure.What, "speaks at most "+tls.VersionName(version)) {
+			if s.Failure == nil || s.Failure.Cause != "tls.protocol-version" || !strings.Contains(s.Failure.What, "speaks "+tls.VersionName(version)) {
 				t.Errorf("%+v", s.Failure)
 			}
 		}
@@ -130,7 +130,7 @@ func readTo(t *testing.T, conn interface{ Read([]byte) (int, error) }, end strin
 // TestDevice_ByAccount: a device behind any address is known by its login, and a
 // password without TLS is remarked on.
 func TestDevice_ByAccount(t *testing.T) {
-	change, ended := with(device.Device{Name: "nas", Account: "Ann"}, device.Device{Name: "old", Addresses: here, Leniency: device.Leniency{PlaintextAuth: true}})
+	change, ended := with(device.Device{Name: "nas", Account: "Ann"}, device.Device{Name: "old", Addresses: localhost, Leniency: device.Leniency{PlaintextAuth: true}})
 	_, addr, tc, _ := start(t, Listener{Kind: smtp.KindSubmission, Address: ":587"}, change)
 	play(t, addr, tc, greeted+deviceHello+"S: 250-AUTH PLAIN LOGIN\nS: 250 HELP\n"+loggedIn+oneMail)
 	if s := <-ended; s.Device != "nas" || s.Account != "ann" || !s.Plain || s.Messages != 1 {
@@ -146,7 +146,7 @@ func TestDevice_ByAccount(t *testing.T) {
 
 // TestDevice_MayLogInOnADeviceListener: many send no mail without their login.
 func TestDevice_MayLogInOnADeviceListener(t *testing.T) {
-	change, ended := with(device.Device{Name: "copier", Addresses: here, Account: "ann", Leniency: device.Leniency{PlaintextAuth: true}})
+	change, ended := with(device.Device{Name: "copier", Addresses: localhost, Account: "ann", Leniency: device.Leniency{PlaintextAuth: true}})
 	_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, change)
 	play(t, addr, tc, greeted+deviceHello+"S: 250-AUTH PLAIN LOGIN\nS: 250 HELP\n"+loggedIn+oneMail)
 	if s := <-ended; s.Device != "copier" || !s.Plain || s.Messages != 1 {
@@ -162,19 +162,19 @@ func TestDevice_MayLogInOnADeviceListener(t *testing.T) {
 // makes no open relay; a login does, and so does saying that it is meant.
 func TestGateway_AddressAloneIsNotEnough(t *testing.T) {
 	shared := func(a netip.Addr) string {
-		if a == here[0].Addr() {
+		if a == localhost[0].Addr() {
 			return "it is the gateway of this container"
 		}
 		return ""
 	}
 	for _, kind := range []smtp.ListenerKind{smtp.KindRelay, smtp.KindDevice} {
-		for name, devices := range map[string][]device.Device{"a rule": nil, "a device": {{Name: "scanner", Addresses: here, Leniency: device.Leniency{PlaintextAuth: true}}}} {
+		for name, devices := range map[string][]device.Device{"a rule": nil, "a device": {{Name: "scanner", Addresses: localhost, Leniency: device.Leniency{PlaintextAuth: true}}}} {
 			t.Run(string(kind)+" by "+name, func(t *testing.T) {
 				change, ended := with(devices...)
 				both := func(c *Config) { change(c); c.Shared = shared }
 				spec := Listener{Kind: kind, Address: ":25"}
 				if devices == nil {
-					spec.Allow = here
+					spec.Allow = localhost
 				}
 				_, addr, tc, _ := start(t, spec, both)
 				play(t, addr, tc, greeted+deviceHello+noLogin+"C: MAIL FROM:<a@b.example>\nS: 550-5.7.1 Relaying denied: everybody seems to come from 127.0.0.1, a gateway, ...\nS: 550 5.7.1 Log in, ...\nC: RCPT TO:<b@c.example>\nS: 503 5.5.1 ...\nC: QUIT\nS: 221 2.0.0 ...\nE:\n")
@@ -239,4 +239,31 @@ func TestEnded_WhatStrangersShow(t *testing.T) {
 			t.Errorf("%+v", s.Failure)
 		}
 	})
+}
+
+// TestDevice_BehindABalancer: a device is known by the address that a balancer
+// tells, and a gateway that tells it is no gateway any more.
+func TestDevice_BehindABalancer(t *testing.T) {
+	for addr, device := range map[string]string{"10.0.0.12": "scanner", "10.0.0.13": ""} {
+		change, ended := with(deviceAt("scanner", "10.0.0.12/32"), deviceAt("balancer", "127.0.0.1/32"))
+		_, at, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: localhost}, func(c *Config) {
+			change(c)
+			c.Shared = func(a netip.Addr) string {
+				if a.IsLoopback() {
+					return "it is the gateway"
+				}
+				return ""
+			}
+		})
+		conn := dial(t, at)
+		fmt.Fprintf(conn, "PROXY TCP4 %s 10.0.0.5 40000 25\r\nHELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", addr)
+		s := <-ended
+		if s.Device != device || s.Peer.String() != addr || (s.Messages == 1) != (device != "") {
+			t.Errorf("%s: %+v", addr, s)
+		}
+	}
+}
+
+func deviceAt(name, network string) device.Device {
+	return device.Device{Name: name, Addresses: []netip.Prefix{netip.MustParsePrefix(network)}}
 }

@@ -22,7 +22,9 @@
 // Only CRLF ends a command line and only CRLF.CRLF ends message data, except on a
 // device listener with BareNewlines. Nothing received before a TLS handshake
 // survives it: input that follows STARTTLS in clear text ends the session.
-// Credentials are taken only over TLS, except with PlaintextAuth.
+// Credentials are taken only over TLS, except with PlaintextAuth. A mechanism is taken
+// only where it was offered. PLAIN and LOGIN are spoken here, the exchanges of others
+// by Config.Exchange.
 //
 // Peers that a listener does not name cannot pass for others. What a named peer
 // says holds for limits, for who may use the listener, for the log and Received; it
@@ -42,6 +44,6 @@
 //
 // # Standards
 //
-// RFC 5321, 6409, 8314, 1870, 2034, 2920, 3207, 3461, 4954, 6152, 6531. The PROXY
+// RFC 5321, 6409, 8314, 1870, 2034, 2920, 3207, 3461, 4616, 4954, 6152, 6531. The PROXY
 // protocol, and XCLIENT as Postfix has it (XCLIENT_README).
 package smtpserver

@@ -15,6 +15,9 @@ func (s *session) mail(arg string) event {
 		switch {
 		case s.shared != "" && !s.needsLoginKind():
 			s.note("relay.denied", "is known by its address only, and may be anybody: "+s.shared)
+			if s.noted.Cause == "relay.denied" {
+				s.noted.Do = "Let it log in with an account, or let the clients' own addresses through: Docker and NAT in docs/devices.md. Where this address really is the one client that is meant: allow_gateway = true on the listener."
+			}
 			s.log.Warn("relaying by address refused", "why", s.shared, "do", "see docs/devices.md, or allow_gateway = true on the listener if this is meant")
 			s.reply(replyShared(s.client.Addr.Addr().String()))
 		case s.client.TLS == nil && !s.lenient.PlaintextAuth:

@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/netip"
@@ -62,11 +63,23 @@ func (s *session) clientIs(addr, local netip.AddrPort) {
 	if !via.IsValid() {
 		via = s.client.Addr
 	}
-	s.client = smtp.Client{SessionID: s.client.SessionID, Listener: s.client.Listener, Kind: s.client.Kind, TLS: s.client.TLS,
-		Addr: addr, Local: local, Via: via}
+	s.client = smtp.Client{SessionID: s.client.SessionID, Listener: s.client.Listener, Kind: s.client.Kind,
+		TLS: withoutPeer(s.client.TLS), Certificate: s.client.Certificate, Addr: addr, Local: local, Via: via}
 	s.tx = smtp.Transaction{}
+	s.noted = nil // it was said of the proxy
 	s.log = s.server.c.Log.With("session", s.client.SessionID, "peer", addr.Addr().String(), "via", via.Addr().String(), "listener", s.spec.Address)
 	s.identify()
+}
+
+// withoutPeer returns the state of TLS without the certificate that the peer has
+// shown: it proves the teller, and must log nobody else in.
+func withoutPeer(cs *tls.ConnectionState) *tls.ConnectionState {
+	if cs == nil {
+		return nil
+	}
+	own := *cs
+	own.PeerCertificates, own.VerifiedChains = nil, nil
+	return &own
 }
 
 // xclientNames are the attributes that are offered. NAME, PROTO and HELO are taken
@@ -101,9 +114,13 @@ func (s *session) xclientCommand(arg string) event {
 		return eventClose
 	}
 	if !s.needsLogin() && !s.allowed {
-		s.fail("", "client is not allowed on this listener")
+		s.note("relay.denied", "may not use the listener "+s.spec.Address)
+		s.fail("relay.denied", "client is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		return eventClose
+	}
+	if !s.needsLogin() {
+		s.conn.bound(time.Time{}) // the peer may have been a gateway, which must log in
 	}
 	s.lines = 0
 	s.reply(greeting(s.server.c.Hostname))

@@ -2,8 +2,13 @@ package smtpserver
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -204,7 +209,7 @@ func FuzzXClient(f *testing.F) {
 // leniencies are not those of the teller.
 func TestPeers_DeviceBehindThem(t *testing.T) {
 	scanner := device.Device{Name: "scanner", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}, Leniency: device.Leniency{AnyHello: true}}
-	teller := device.Device{Name: "balancer", Addresses: here}
+	teller := device.Device{Name: "balancer", Addresses: loopback}
 	const bare = "C: HELO\nS: 250 post.example.org\n" + oneMail
 	for name, text := range map[string]string{
 		fromInside:     greeted + bare,
@@ -214,7 +219,7 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 		"EHLO early\r": "S: 421 4.7.0 ...\nE:\n",
 	} {
 		change, ended := with(scanner, teller)
-		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: here, XClient: here}, change)
+		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: loopback, XClient: loopback}, change)
 		after(t, addr, tc, name, text)
 		if name != fromInside && name != binaryInside && name != unknownPeer {
 			continue
@@ -223,4 +228,32 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 			t.Errorf("%q: %+v", name, s)
 		}
 	}
+}
+
+// The certificate of a proxy logs in none of its clients: it is the proxy's.
+func TestXClient_CertificateOfTheProxyIsNotItsClients(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"ann"},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true, IsCA: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := x509.NewCertPool()
+	authority.AddCert(own)
+	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: authority, XClient: loopback}
+	_, addr, tc, _ := start(t, spec, nil)
+	tc = tc.Clone()
+	tc.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	const xclients = "S: 250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT\nS: 250 HELP\n"
+	play(t, addr, tc, greeted+hello+"S: 250-STARTTLS\n"+xclients+"C: STARTTLS\nS: 220 2.0.0 ...\nT:\n"+
+		hello+"S: 250-AUTH EXTERNAL PLAIN\n"+xclients+"C: XCLIENT ADDR=198.51.100.7\n"+greeted+
+		hello+"S: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH EXTERNAL =\nS: 504 5.5.4 ...\n")
 }

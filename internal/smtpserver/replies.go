@@ -88,5 +88,5 @@ func challenge(base64Text string) smtp.Reply {
 // replyShared says why an address alone is not enough. RFC 3463 §3.8.
 func replyShared(addr string) smtp.Reply {
 	return smtp.NewReply(550, 7, 1, "Relaying denied: everybody seems to come from "+addr+", a gateway, so this address proves nothing.",
-		"Log in, or let the clients' own addresses through: host networking, or Docker without userland-proxy")
+		"Log in, or let the clients' own addresses through: PROXY protocol, host networking, or Docker without userland-proxy")
 }

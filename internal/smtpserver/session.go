@@ -45,12 +45,12 @@ type session struct {
 	server  *Server
 	spec    Listener
 	conn    *timedConn
-	allowed bool           // relay and device: the peer may use this listener
+	allowed bool           // relay and device: the client may use this listener
+	xclient bool           // the peer may say who its client is
+	counted netip.Addr     // the address that it is counted under; zero: none. Guarded by server.mu
 	shared  string         // why a rule for the peer's address does not hold; "" when it does
 	device  *device.Device // whose the connection is; nil: of none
 	lenient device.Leniency
-	xclient bool       // the peer may say who its client is
-	counted netip.Addr // the address that it is counted under; zero: none. Guarded by server.mu
 	log     *slog.Logger
 
 	ctx    context.Context // of this session; kept here because handlers of verbs are table entries
@@ -87,7 +87,7 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 // too says neither of the first two.
 func (s *session) identify() {
 	addr := s.client.Addr.Addr()
-	s.allowed, s.shared, s.device, s.xclient = false, "", nil, within(s.spec.XClient, s.client.Addr)
+	s.allowed, s.shared, s.device, s.client.Device, s.xclient = false, "", nil, "", within(s.spec.XClient, s.client.Addr)
 	s.lenient = device.Leniency{LegacyTLS: s.spec.LegacyTLS, PlaintextAuth: s.spec.PlaintextAuth, BareNewlines: s.spec.BareNewlines}
 	d := s.server.c.Devices().ByAddress(s.spec.Address, addr)
 	named := d != nil
@@ -176,7 +176,7 @@ func (s *session) run(ctx context.Context) {
 	}
 	if !s.needsLogin() && !s.allowed && !s.xclient {
 		s.note("relay.denied", "may not use the listener "+s.spec.Address)
-		s.fail("", "peer is not allowed on this listener")
+		s.fail("relay.denied", "peer is not allowed on this listener")
 		s.reply(replyNotAllowed)
 		s.w.Flush()
 		return

@@ -113,7 +113,10 @@ func explainHandshake(err error, first []byte, legacy bool) (causeID, string) {
 	case hello != nil && hello.Best <= clienthello.SSL3:
 		return "tls.protocol-version", "speaks " + hello.Newest() + " only, which no server takes any more"
 	case hello != nil && hello.Best < tls.VersionTLS12 && !legacy:
-		return "tls.protocol-version", "speaks at most " + hello.Newest() + ", which is too old; a device with legacy_tls = true may"
+		if hello.Best == tls.VersionTLS10 {
+			return "tls.protocol-version", "speaks TLS 1.0 only, which is too old here"
+		}
+		return "tls.protocol-version", "speaks " + hello.Newest() + " at most, which is too old here"
 	case webRequest(first):
 		return "service.wrong-protocol-http", "speaks HTTP, as a browser does, to a mail server"
 	case errors.As(err, &record):

@@ -69,17 +69,17 @@ func TestNetworks_Proxies(t *testing.T) {
 	for rules, scenarios := range map[string]func(p theProxies) []scenario{
 		onlyProxies: func(p theProxies) []scenario {
 			return []scenario{
-				{name: "HTTP, nothing else gets out", env: "HTTPS_PROXY=http://" + p.web, want: "net.proxy-required"},
-				{name: "HTTP with login, lower case", env: "https_proxy=" + as("http", peers.TinyproxyPassword, p.webLogin), want: "net.proxy-required"},
-				{name: "HTTP_PROXY alone", env: "HTTP_PROXY=" + p.web, want: "net.proxy-required"},
-				{name: "SOCKS, nothing else gets out", env: "ALL_PROXY=socks5://" + p.socks, want: "net.proxy-required"},
-				{name: "SOCKS with login", env: "all_proxy=" + as("socks5h", peers.ProxyPassword, p.socksLogin), want: "net.proxy-required"},
+				{name: "HTTP, nothing else gets out", env: "HTTPS_PROXY=http://" + p.web, want: "net.port-blocked"},
+				{name: "HTTP with login, lower case", env: "https_proxy=" + as("http", peers.TinyproxyPassword, p.webLogin), want: "net.port-blocked"},
+				{name: "HTTP_PROXY alone", env: "HTTP_PROXY=" + p.web, want: "net.port-blocked"},
+				{name: "SOCKS, nothing else gets out", env: "ALL_PROXY=socks5://" + p.socks, want: "net.port-blocked"},
+				{name: "SOCKS with login", env: "all_proxy=" + as("socks5h", peers.ProxyPassword, p.socksLogin), want: "net.port-blocked"},
 				{name: "wrong password at HTTP", env: "HTTPS_PROXY=" + as("http", "wrong-password", p.webLogin), want: "net.proxy-refused"},
 				{name: "wrong password at SOCKS", env: "ALL_PROXY=" + as("socks5", "wrong-password", p.socksLogin), want: "net.proxy-refused"},
 				{name: "no login at SOCKS", env: "ALL_PROXY=socks5://" + p.socksLogin, want: "net.proxy-refused"},
 				{name: "HTTP carries web pages only", env: "HTTPS_PROXY=http://" + p.webOnly, want: "net.proxy-refused"},
 				{name: "SOCKS does not carry 587", env: "ALL_PROXY=socks5://" + p.socksOnly, want: "net.proxy-refused"},
-				{name: "one refuses, the other carries", env: "ALL_PROXY=socks5://" + p.socksOnly + " HTTPS_PROXY=http://" + p.web, want: "net.proxy-required"},
+				{name: "one refuses, the other carries", env: "ALL_PROXY=socks5://" + p.socksOnly + " HTTPS_PROXY=http://" + p.web, want: "net.port-blocked"},
 				{name: "excepted by NO_PROXY", env: "HTTPS_PROXY=http://" + p.web + " NO_PROXY=.world.test", want: "net.offline"},
 				{name: "--proxy none", env: "HTTPS_PROXY=http://" + p.web, args: []string{"--proxy", "none"}, want: "net.offline"},
 				{name: "--proxy, HTTP", args: []string{"--proxy", "http://" + p.web}},
@@ -96,13 +96,13 @@ func TestNetworks_Proxies(t *testing.T) {
 		},
 		noNames: func(p theProxies) []scenario {
 			return []scenario{
-				{name: "no names either", env: "ALL_PROXY=socks5h://" + p.socks, want: "net.proxy-required"},
+				{name: "no names either", env: "ALL_PROXY=socks5h://" + p.socks, want: "net.port-blocked"},
 			}
 		},
 		noMail: func(p theProxies) []scenario {
 			return []scenario{
-				{name: "no mail gets out", env: "HTTPS_PROXY=http://" + p.web, want: "net.proxy-required"},
-				{name: "TLS at once", env: "HTTPS_PROXY=http://" + p.web, at: "smtps://mail.world.test:465", want: "net.proxy-required"},
+				{name: "no mail gets out", env: "HTTPS_PROXY=http://" + p.web, want: "net.port-blocked"},
+				{name: "TLS at once", env: "HTTPS_PROXY=http://" + p.web, at: "smtps://mail.world.test:465", want: "net.port-blocked"},
 				{name: "no mail gets out, nor by the proxy", env: "HTTPS_PROXY=http://" + p.webOnly, args: []string{"--control", control1 + ":443"}, want: "net.port-blocked"},
 			}
 		},
@@ -131,7 +131,7 @@ func TestNetworks_Proxies(t *testing.T) {
 				if text := r.text(); strings.Contains(text, "wrong-password") || strings.Contains(text, "s3cret") {
 					t.Errorf("the report tells the proxy's password:\n%s", text)
 				}
-				if c.want == "net.proxy-required" && !strings.Contains(r.text(), "through the proxy") {
+				if c.want == "net.port-blocked" && !strings.Contains(r.text(), "through the proxy") {
 					t.Errorf("no proof in\n%s", r.text())
 				}
 			})

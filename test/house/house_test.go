@@ -35,6 +35,7 @@ var levels = [][]string{
 	{"deliver/graph", "deliver/gmail"},
 	{"deliver", "doctor"},
 	{"dispatch"},
+	{"worry"},
 	{"httpapi", "webui", "config"},
 	{"daemon"},
 	{"demo"},

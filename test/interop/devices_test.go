@@ -168,13 +168,28 @@ func TestDevices_TLS10InAndTLS13Out(t *testing.T) {
 		}
 	}
 
+	for _, online := range []bool{true, false} {
+		if !online {
+			if code, err := o.Stop(); code != 0 || err != nil {
+				t.Fatalf("exit %d, %v", code, err)
+			}
+		}
+		r := o.MustRun(t, "check", "--json")
+		for _, want := range []string{`"device-weak-tls"`, `"tls.protocol-version"`, "scanner at 127.0.0.12 uses TLS 1.1", `"device-silent"`} {
+			if r.Code != 1 || !strings.Contains(r.Stdout, want) {
+				t.Errorf("check, server running %v: exit %d, lacks %s:\n%s%s", online, r.Code, want, r.Stdout, r.Stderr)
+			}
+		}
+	}
+	o.MustStart(t)
+
 	// The same from a host for which nothing is overlooked, and on another listener
 	// by one that is not known.
 	openssl(t, o, "device", "127.0.0.1", "", "-starttls", "smtp", "-tls1", "-cipher", "DEFAULT@SECLEVEL=0")
 	openssl(t, o, "submission", "127.0.0.14", "", "-starttls", "smtp", "-tls1", "-cipher", "DEFAULT@SECLEVEL=0")
 	for _, peer := range []string{"127.0.0.1", "127.0.0.14"} {
 		s := awaitFailure(t, o, peer)
-		if len(s.Failures) == 0 || s.Failures[0].Cause != "tls.protocol-version" || !strings.Contains(s.Failures[0].What, "speaks at most TLS 1.0") || len(s.Failures[0].Do) < 2 {
+		if len(s.Failures) == 0 || s.Failures[0].Cause != "tls.protocol-version" || !strings.Contains(s.Failures[0].What, "speaks TLS 1.0 only") || len(s.Failures[0].Do) < 2 {
 			t.Errorf("%s: %+v", peer, s)
 		}
 	}

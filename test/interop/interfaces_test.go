@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/deliver/apitest"
+	"github.com/wellsent/wellsent/internal/lab"
 	"github.com/wellsent/wellsent/test/binary"
 )
 
@@ -35,8 +36,19 @@ func closedPort(t *testing.T) int {
 // nobody answers at, and Graph.
 func graphOffice(t *testing.T, g *apitest.Graph) *binary.Office {
 	t.Helper()
+	return officeBy(t, g, fmt.Sprintf("127.0.0.1:%d", closedPort(t)), mailbox, "", nil)
+}
+
+// officeBy is such a relay with a smart host, its login, and what vouches for it.
+func officeBy(t *testing.T, g *apitest.Graph, smartHost, user, word string, ca []byte) *binary.Office {
+	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "graph.pem"), string(g.PEM))
+	writeFile(t, filepath.Join(dir, "graph.pem"), string(g.PEM)+string(ca))
+	login := ""
+	if word != "" {
+		writeFile(t, filepath.Join(dir, "relay.secret"), word+"\n")
+		login = fmt.Sprintf("password_file = %q", filepath.Join(dir, "relay.secret"))
+	}
 	writeFile(t, filepath.Join(dir, "token"), "the-token\n")
 	g.Allow("the-token")
 	o := binary.Need(t, binary.Options{
@@ -45,11 +57,12 @@ func graphOffice(t *testing.T, g *apitest.Graph) *binary.Office {
 [[route]]
 name = "m365"
 recipients = ["*"]
-via = ["smtp://127.0.0.1:%d", "graph://127.0.0.1:%d"]
+via = ["smtp://%s", "graph://127.0.0.1:%d"]
 user = %q
+%s
 token_command = "/bin/cat %s"
 ca = %q
-`, closedPort(t), g.Port, mailbox, filepath.Join(dir, "token"), filepath.Join(dir, "graph.pem")),
+`, smartHost, g.Port, user, login, filepath.Join(dir, "token"), filepath.Join(dir, "graph.pem")),
 	})
 	o.MustStart(t)
 	return o
@@ -183,4 +196,28 @@ func TestGraph_RefusedTokenPauses(t *testing.T) {
 	g.Allow("the-token")
 	o.MustRun(t, "queue", "resume", "--lane", "m365")
 	until(t, o, "the message", func() bool { return len(g.Sent()) == 1 })
+}
+
+// TestGraph_WhereSMTPAuthIsSwitchedOff: Exchange Online refuses the password since
+// the tenant's switch is off; the mail goes by Graph with a token, and the password
+// is not shown again for the next message.
+func TestGraph_WhereSMTPAuthIsSwitchedOff(t *testing.T) {
+	s, err := lab.Start(t.Context(), lab.Options{Cause: "auth.smtp-auth-disabled"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	set := s.Settings()
+	g := apitest.NewGraph(t, set.User)
+	o := officeBy(t, g, set.Address(), set.User, set.Password, []byte(set.CA))
+	for i := range 3 {
+		hand(t, o, "From: "+set.User+"\r\nTo: bob@recipient.test\r\nSubject: x\r\n\r\ntext\r\n")
+		until(t, o, "the message", func() bool { return len(g.Sent()) == i+1 })
+	}
+	if n := len(s.Conversations()); n != 1 {
+		t.Errorf("the smart host was asked %d times:\n%s", n, s.Transcript())
+	}
+	if list := strings.Join(strings.Fields(o.MustRun(t, "queue", "list").Stdout), " "); !strings.Contains(list, "[auth.smtp-auth-disabled]") {
+		t.Errorf("queue list: %s", list)
+	}
 }

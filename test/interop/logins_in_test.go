@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -322,5 +321,3 @@ func TestLoginsIn_Upstream(t *testing.T) {
 		t.Errorf("somebody unknown while upstream is away: %v, want 454", err)
 	}
 }
-
-var _ = net.JoinHostPort

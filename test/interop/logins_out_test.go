@@ -1,13 +1,10 @@
 package interop
 
 import (
-	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/wellsent/wellsent/internal/evidence"
@@ -119,19 +116,3 @@ func TestLoginsOut_Dovecot(t *testing.T) {
 	s := peers.Run(t, started, err)
 	checkLogins(t, s.Address, certificate.CA, account, password, "SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
 }
-
-// port returns the port of an address.
-func port(t *testing.T, address string) int {
-	t.Helper()
-	_, p, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-var _ = tls.VersionTLS13

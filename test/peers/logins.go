@@ -107,8 +107,8 @@ service stats {
 		}
 	}
 	mail := filepath.Join(s.dir, "mail")
-	if err := os.Mkdir(mail, 0o777); err == nil {
-		err = os.Chmod(mail, 0o777)
+	if err = os.Mkdir(mail, 0o777); err == nil {
+		err = os.Chmod(mail, 0o777) // whatever the mask is
 	}
 	if err != nil {
 		removeAll(s.dir)

@@ -155,8 +155,13 @@ func (c *Client) put(ctx context.Context, session string, piece []byte, contentR
 
 // failure returns the answer that a piece's failure is.
 func (c *Client) failure(res *api.Response, err *evidence.Error, last bool) *api.Answer {
-	if err != nil {
+	switch {
+	case err != nil:
 		return &api.Answer{Err: err}
+	case res.Status == http.StatusNotFound: // the session has run out; of a mailbox that is not there the first request tells
+		e := api.Verdict{Code: 451, Subject: 3, Detail: 0, Stage: evidence.StageData, Scope: evidence.ScopeHost}.Error(api.ProblemOf(res), c.host)
+		e.Cause = "server.temporary-failure"
+		return &api.Answer{Reply: e.Reply, Err: e}
 	}
 	return c.refused(res, last)
 }

@@ -176,6 +176,18 @@ func TestSend_Refusals(t *testing.T) {
 	}
 }
 
+// TestSession_HasRunOut: that is no fault of the route's.
+func TestSession_HasRunOut(t *testing.T) {
+	g := apitest.NewGmail(t, mailbox)
+	g.Before = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		return r.Method == "PUT" && apitest.GmailError(w, 404, "notFound", "Upload not found")
+	}
+	a := client(t, g).Send(t.Context(), mailOf(long(6_000_000), "bob@example.net"))
+	if a.Err == nil || a.Err.Scope != evidence.ScopeHost || a.Err.Reply.Code != 451 || !strings.Contains(a.Err.Reply.Text(), "HTTP 404") {
+		t.Errorf("%v", a.Err)
+	}
+}
+
 // TestSession_ElsewhereIsNotBelieved: the token goes with every piece.
 func TestSession_ElsewhereIsNotBelieved(t *testing.T) {
 	g := apitest.NewGmail(t, mailbox)

@@ -352,6 +352,12 @@ func TestDraft_IsRemoved(t *testing.T) {
 			w.Header().Set("Retry-After", "30")
 			return apitest.GraphError(w, 429, "ApplicationThrottled", "Application is over its IncomingBytes limit.")
 		}, 451, 30 * time.Second, 0},
+		{"the upload session has run out", func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			return r.Method == "PUT" && apitest.GraphError(w, 404, "itemNotFound", "The upload session was not found.")
+		}, 451, 0, 0},
+		{"the draft is gone", func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			return strings.HasSuffix(r.URL.Path, "/send") && apitest.GraphError(w, 404, "ErrorItemNotFound", "The specified object was not found in the store.")
+		}, 451, 0, 0},
 		{"no right to make drafts", func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			return strings.HasSuffix(r.URL.Path, "/messages") && apitest.GraphError(w, 403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
 		}, 452, 0, 0},

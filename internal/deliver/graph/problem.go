@@ -31,6 +31,8 @@ func judge(p api.Problem, commit bool) api.Verdict {
 		return api.Verdict{Code: 452, Subject: 5, Detail: 3, Stage: rcpt, Scope: message}
 	case p.Is("ErrorInvalidRecipients", "ErrorInvalidSmtpAddress", "ErrorMissingRecipients"):
 		return api.Verdict{Code: 550, Subject: 1, Detail: 3, Stage: rcpt, Scope: message}
+	case p.Is("ErrorItemNotFound"):
+		return api.Verdict{Code: 451, Subject: 3, Detail: 0, Stage: data, Scope: host} // a draft that somebody has deleted
 	case p.Status == http.StatusUnauthorized:
 		return api.Verdict{Code: 535, Subject: 7, Detail: 8, Stage: auth, Scope: route}
 	case p.Status == http.StatusForbidden, p.Status == http.StatusNotFound, p.Is("MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI", "ErrorInvalidUser"):

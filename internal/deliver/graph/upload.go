@@ -83,7 +83,7 @@ func (c *Client) pieces(ctx context.Context, s *session, f *file) *api.Answer {
 			if err != nil {
 				return &api.Answer{Err: err}
 			}
-			return c.refused(res, false)
+			return c.sessionRefused(res)
 		}
 		// What of the piece has come is known to the server alone.
 		now, ask := c.Do(ctx, &api.Request{Method: "GET", URL: s.URL, Bare: true})
@@ -95,11 +95,24 @@ func (c *Client) pieces(ctx context.Context, s *session, f *file) *api.Answer {
 			// would send a message without its attachment, so it is not relied on.
 			return c.refused(&api.Response{Status: http.StatusServiceUnavailable, Header: now.Header, Body: []byte("the upload session ended with its last piece unconfirmed")}, false)
 		case !now.OK():
-			return c.refused(now, false)
+			return c.sessionRefused(now)
 		}
 		at = following(now, at)
 	}
 	return nil
+}
+
+// sessionRefused returns the answer that an upload session's refusal is. It knows no
+// token of ours, so what would be about the login elsewhere is about the session,
+// which may have run out.
+func (c *Client) sessionRefused(res *api.Response) *api.Answer {
+	p := api.ProblemOf(res)
+	if judge(p, false).Stage != evidence.StageAuth {
+		return c.refused(res, false)
+	}
+	err := api.Verdict{Code: 451, Subject: 3, Detail: 0, Stage: evidence.StageData, Scope: evidence.ScopeHost}.Error(p, c.host)
+	err.Cause = "server.temporary-failure"
+	return &api.Answer{Reply: err.Reply, Err: err}
 }
 
 // following returns where the server wants the upload to go on, or next where it

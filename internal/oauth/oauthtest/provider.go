@@ -343,3 +343,6 @@ func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 func (c *client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode, oidc.GrantTypeClientCredentials, oidc.GrantTypeBearer}
 }
+
+// Certificate returns the provider's certificate, which is its own root.
+func (p *Provider) Certificate() *x509.Certificate { return p.server.Certificate() }

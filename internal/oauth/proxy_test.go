@@ -17,7 +17,7 @@ func TestSource_AsksByTheRoutesWay(t *testing.T) {
 	set := person(p)
 	set.Grant, set.ClientID, set.SecretFile = oauth.ClientCredentials, oauthtest.Program, file(t, oauthtest.Secret+"\n")
 	var dials atomic.Int32
-	set.Dial, set.Way = func(ctx context.Context, network, address string) (net.Conn, error) {
+	set.Dial, set.Proxy = func(ctx context.Context, network, address string) (net.Conn, error) {
 		dials.Add(1)
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}, "http://proxy.test"
@@ -30,7 +30,7 @@ func TestSource_AsksByTheRoutesWay(t *testing.T) {
 	if sources.Source(set) != s {
 		t.Error("the same settings have another source")
 	}
-	set.Way = "http://other.test"
+	set.Proxy = "http://other.test"
 	if sources.Source(set) == s {
 		t.Error("another proxy has the same source")
 	}
