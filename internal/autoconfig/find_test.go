@@ -557,3 +557,19 @@ func TestNewClient(t *testing.T) {
 	}
 	r.Body.Close()
 }
+
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		domain, host string
+		want         bool
+	}{
+		{"example.org", "mail.example.org", true},
+		{"post.example.org", "mail.example.org", true},
+		{"example.org", "mail.example.net", false},
+		{"ann.github.io", "bob.github.io", false}, // a public suffix
+	} {
+		if got := Within(tt.domain, tt.host); got != tt.want {
+			t.Errorf("%s, %s: %v", tt.domain, tt.host, got)
+		}
+	}
+}

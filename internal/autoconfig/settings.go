@@ -119,11 +119,15 @@ func registered(name string) string {
 	return name
 }
 
+// Within reports whether a host belongs to a mail domain: both are below the same
+// registered domain.
+func Within(domain, host string) bool { return registered(host) == registered(domain) }
+
 // foreign reports whether one of the servers is in another registered domain than
 // the mail domain.
 func foreign(domain string, servers []Outgoing) bool {
 	for _, s := range servers {
-		if registered(s.Host) != registered(domain) {
+		if !Within(domain, s.Host) {
 			return true
 		}
 	}

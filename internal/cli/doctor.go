@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wellsent/wellsent/internal/doctor"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/provider"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/smtpclient"
@@ -41,7 +42,9 @@ type doctorFlags struct {
 	configOf, client, helo                        string
 	web                                           bool
 	route                                         string
-	end                                           func() // what the question needs no more; nil: nothing
+	login                                         string           // the questions' address, with which no login is tried; "" where one is
+	said                                          *explain.Finding // what the program's error says by itself; nil: nothing
+	end                                           func()           // what the question needs no more; nil: nothing
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -136,7 +139,7 @@ func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
 	case f.markdown:
 		_, err = a.stdout.Write([]byte(r.Markdown()))
 	default:
-		err = a.printReport(r, f.client)
+		err = a.printReport(r, f)
 	}
 	if err != nil {
 		return err

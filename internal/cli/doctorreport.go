@@ -12,7 +12,7 @@ import (
 
 // printReport writes a report for people: the root cause, warnings, what works, and
 // the steps in the program that is meant.
-func (a *app) printReport(r *doctor.Report, client string) error {
+func (a *app) printReport(r *doctor.Report, f *doctorFlags) error {
 	p := a.page(a.stdout)
 	where := r.Where()
 	for i := range r.Findings {
@@ -32,8 +32,18 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 	for _, u := range r.Untested {
 		p.field(2, "untried", u)
 	}
+	if f.login != "" && len(r.Findings) == 0 {
+		p.field(2, "untried", "the login. `wellsent doctor "+f.login+" --user "+f.login+"` asks for the password and tries it")
+	}
 	for _, o := range r.Origin {
 		p.field(2, "from", o)
+	}
+	if f.said != nil && len(r.Findings) == 0 {
+		p.line()
+		p.paragraph(0, "Nothing else was found. What your program's error says remains:")
+		p.marked(p.bad("✗"), title(f.said.Title, f.said.Cause), string(f.said.Cause))
+		p.steps("do", f.said.Do)
+		p.field(2, "who", who(f.said.Actor))
 	}
 	if len(r.Warnings) > 0 {
 		p.line()
@@ -45,8 +55,8 @@ func (a *app) printReport(r *doctor.Report, client string) error {
 		p.line()
 		p.worksCard(&r.Works, len(r.Findings) > 0)
 	}
-	if client != "" {
-		p.clientSteps(client, r)
+	if f.client != "" {
+		p.clientSteps(f.client, r)
 	}
 	return p.err
 }

@@ -63,8 +63,9 @@ func (a *app) targetOfAddress(c *cobra.Command, address string, q *doctor.Questi
 		q.Security = doctor.Security(out.Security)
 	}
 	// Settings of another domain that came over DNS or plain HTTP may be forged: the
-	// password goes there only when the person names the host.
-	q.Typed = !best.Foreign && best.Trust != autoconfig.TrustPlain || best.Source == autoconfig.FromProvider || best.Source == autoconfig.FromProviderMX
+	// password goes there only when the person names the host. One of the address's own
+	// domain proves its name by its certificate, wherever the settings came from.
+	q.Typed = autoconfig.Within(domain, q.Host) || !best.Foreign && best.Trust != autoconfig.TrustPlain || best.Source == autoconfig.FromProvider || best.Source == autoconfig.FromProviderMX
 	if q.User == "" && out.User != "" {
 		q.LoginName = out.User
 	}
@@ -168,13 +169,18 @@ func (a *app) askQuestions(c *cobra.Command, f *doctorFlags, q *doctor.Question)
 	if text := ask("The error it shows, in one line (empty: none): "); text != "" {
 		found := explain.Text(text, explain.Facts{})
 		if len(found) > 0 && found[0].Cause != "" {
+			f.said = &found[0]
 			p := a.page(a.stderr)
 			p.line()
 			p.paragraph(0, "The error alone says: "+found[0].Title+" ("+string(found[0].Cause)+"). Now to see whether that is all:")
 			p.line()
 		}
 	}
-	return a.targetOf(c, target, f, q)
+	err := a.targetOf(c, target, f, q)
+	if q.User == "" {
+		f.login = q.Address
+	}
+	return err
 }
 
 // clientSteps writes how settings are entered in a program.

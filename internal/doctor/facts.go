@@ -28,7 +28,8 @@ type Facts struct {
 	Grant     *GrantAnswer     // of the identity provider; nil: not asked
 	Directory *DirectoryAnswer // nil: not asked
 	Withheld  string           // why the login was not made although it was asked for
-	OutOfTime bool             // the deadline ended the run
+	OutOfTime bool             // the run was ended before all was tried
+	Stopped   bool             // and that by the user, not by the deadline
 	Took      time.Duration    // the run
 }
 

@@ -139,7 +139,10 @@ func (j *judge) untested() []string {
 	if w := j.walk(); w != nil && w.failed == nil && j.q.Host == "" && (j.f.Envelope == nil || !j.f.Envelope.Sent) && j.f.Grant.Words == "" {
 		list = append(list, "whether "+j.q.Grant.Mailbox+" may send was not tried: it shows only when a message is sent (--send --to ADDR)")
 	}
-	if j.f.OutOfTime {
+	switch {
+	case j.f.Stopped:
+		list = append(list, "not everything was tried: it was interrupted")
+	case j.f.OutOfTime:
 		list = append(list, "not everything was tried: the "+inWords(j.q.Timeout)+" given (--timeout) were over")
 	}
 	return list

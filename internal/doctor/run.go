@@ -25,6 +25,7 @@ func Run(ctx context.Context, q Question) *Report {
 	r.rounds(ctx)
 	r.await(ctx, time.Until(began.Add(beside)))
 	r.f.OutOfTime = ctx.Err() != nil
+	r.f.Stopped = r.f.OutOfTime && !errors.Is(context.Cause(ctx), errTime)
 	cancel() // what is still waited for says nothing new
 	r.running.Wait()
 	r.close()
@@ -99,7 +100,7 @@ const (
 	lookUpWait   = 2 * time.Second         // one name server that is silent so long does not answer
 	connectWait  = 5 * time.Second         // two repetitions of a lost SYN
 	otherWait    = 3 * time.Second         // the same, on ports that only tell about another one
-	greetingWait = 13 * time.Second        // tarpits and reverse look-ups take up to ten
+	greetingWait = 5 * time.Minute         // RFC 5321 §4.5.3.2.1; in the default time 13 s, and tarpits and reverse look-ups take up to ten
 	commandWait  = 8 * time.Second         //
 	grantWait    = 10 * time.Second        // identity providers are slow at times
 	experiment   = 4 * time.Second         // a conversation that only tells about another one
