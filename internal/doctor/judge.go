@@ -194,7 +194,7 @@ func (j *judge) greeting() *Finding {
 // broken judges a conversation that ended without a reason.
 func (j *judge) broken(t *Talk) *Finding {
 	if errors.Is(t.Failure.Err, smtpclient.ErrGivenUp) {
-		return j.find("net.timeout", explain.Possible, "connected to "+t.Endpoint.String()+"; no answer at stage "+string(t.Failure.Stage)+" until the time was over")
+		return j.find("net.timeout", explain.Possible, "connected to "+t.Endpoint.String()+"; no answer at stage "+string(t.Failure.Stage)+" until the run was ended")
 	}
 	x := j.explained(t.Failure)
 	var timeout net.Error
@@ -215,7 +215,9 @@ func (j *judge) broken(t *Talk) *Finding {
 		if x := j.muted(t); x != nil {
 			return x
 		}
-		return j.find("service.wrong-protocol-other", explain.Likely, seen...)
+		x := j.find("service.wrong-protocol-other", explain.Likely, seen...)
+		x.Do = append(x.Do, fmt.Sprintf("If it is the right server, it may greet after more than the %s that were waited: run this again with a longer --timeout.", inWords(waited(t))))
+		return x
 	}
 	x.Seen = append(x.Seen, seen...)
 	return x
@@ -230,6 +232,9 @@ func (j *judge) hello(t *Talk) *Finding {
 				fmt.Sprintf("EHLO %s is accepted, tried just now", other.Hello))
 			return x.first(fmt.Sprintf("Have the program greet with %s, or with a full name that resolves, in place of %s.", other.Hello, t.Hello))
 		}
+	}
+	if code := t.Failure.Reply.Code; (code == 500 || code == 502) && !greetsAsMail(t.Record.Greeting) {
+		return j.find("service.wrong-protocol-other", explain.Likely, "it greets with "+t.Record.Greeting+", which names no host and no SMTP, and knows neither EHLO nor HELO: "+t.Failure.Reply.String())
 	}
 	return j.explained(t.Failure)
 }

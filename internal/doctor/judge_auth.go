@@ -112,6 +112,9 @@ func (j *judge) refusedLogin(l *Login) *Finding {
 	}
 	if t := j.f.Token; t != nil && t.Readable {
 		x.Seen = append(x.Seen, tokenWords(t))
+		if x.Cause == "auth.oauth-token-rejected" && strings.Contains(t.User, "@") && !strings.EqualFold(t.User, l.User) {
+			x.first(fmt.Sprintf("The token is of %s and the login of %s: log in as %[1]s, or get a token as %[2]s.", t.User, l.User))
+		}
 	}
 	if x.Cause != "auth.credentials-rejected" {
 		return x

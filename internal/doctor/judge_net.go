@@ -108,6 +108,9 @@ func (j *judge) network() *Finding {
 	}
 	v := j.look()
 	x := j.unreached(v)
+	if y := j.parked(x, v); y != nil {
+		x = y
+	}
 	x.Seen = append(append(j.attempts(), x.Seen...), j.proxied()...)
 	if len(v.answered) > 0 && x.Cause != "service.wrong-port" {
 		x.Seen = append(x.Seen, "the machine is there: it answers, or refuses, on port "+listOf(v.answered))
@@ -182,6 +185,22 @@ func (j *judge) unreached(v view) *Finding {
 		x.Do = append(x.Do, "To tell a blocked port from a dead server, run this again with a server that you know to be up: --control HOST:PORT.")
 	}
 	return x
+}
+
+// parked judges a host that serves no mail under a name which is a slip for a known
+// one: whoever registers such names gives them an address. It returns nil where the
+// network, and not the host, keeps us from it.
+func (j *judge) parked(x *Finding, v view) *Finding {
+	name := j.q.misspelt()
+	if name == "" || len(v.works) > 0 || !slices.Contains([]cause.ID{"net.refused", "net.host-down", "net.timeout"}, x.Cause) {
+		return nil
+	}
+	sure := explain.Likely
+	if x.Cause == "net.timeout" && len(v.sameFine) == 0 {
+		sure = explain.Possible // the port may be blocked on the way
+	}
+	y := j.find("dns.misspelt", sure, j.q.Host+" has an address and takes no mail there; "+name+" is a known server"+ports(name))
+	return y.first(fmt.Sprintf("Use %s in place of %s%s.", name, j.q.Host, ports(name)))
 }
 
 // unroutable judges a server to which there is no route: most often one with IPv6

@@ -76,6 +76,57 @@ func TestJudge_Network(t *testing.T) {
 	}
 }
 
+// Who registers a slip for a known name gives it an address, and serves no mail there.
+func TestJudge_SlipWithAnAddress(t *testing.T) {
+	at := func(c Connect) Connect { c.Host = "smtp.gmial.com"; return c }
+	blocked := []Endpoint{{"control.example.net", 587}}
+	for _, tt := range []struct {
+		name     string
+		connects []Connect
+		want     cause.ID
+	}{
+		{"it refuses", []Connect{at(connectTo(four, Refused))}, "dns.misspelt"},
+		{"it is silent", []Connect{at(connectTo(four, Silent)), control(587, Open)}, "dns.misspelt"},
+		{"the port is blocked", []Connect{at(connectTo(four, Silent)), control(587, Silent), control(443, Open)}, "net.port-blocked"},
+		{"nothing is reached", []Connect{at(connectTo(four, Silent)), control(587, Silent)}, "net.offline"},
+	} {
+		q := &Question{Host: "smtp.gmial.com", Port: 587, Security: Auto, Controls: blocked}
+		f := &Facts{Local: &Local{Up: true}, Names: []Name{{Name: q.Host, Why: nameTarget, Addresses: []netip.Addr{four}}}, Connects: tt.connects}
+		r := NewReport(q, f)
+		if r.Findings[0].Cause != tt.want || tt.want == "dns.misspelt" && !strings.Contains(r.Findings[0].Do[0], "smtp.gmail.com") {
+			t.Errorf("%s: got %+v, want %s", tt.name, r.Findings, tt.want)
+		}
+	}
+}
+
+// A run that somebody ends does not say that its time was over.
+func TestJudge_Stopped(t *testing.T) {
+	q := &Question{Host: "mail.example.org", Port: 587, Security: Auto, Timeout: 20 * time.Second}
+	for stopped, want := range map[bool]string{true: "interrupted", false: "20 s"} {
+		r := NewReport(q, &Facts{OutOfTime: true, Stopped: stopped})
+		if r.Verdict != Unsure || len(r.Untested) != 1 || !strings.Contains(r.Untested[0], want) {
+			t.Errorf("stopped %v: %s, %q", stopped, r.Verdict, r.Untested)
+		}
+	}
+}
+
+// A token of another user is named beside the login that it was shown for.
+func TestJudge_TokenOfAnother(t *testing.T) {
+	talk := &Talk{Endpoint: Endpoint{"mail.example.org", 587}, Security: StartTLS, Why: talkTarget, TLS: "TLS 1.3", Verified: true, Spoke: ProtoSMTP, Record: &evidence.Record{}}
+	q := &Question{Host: "mail.example.org", Port: 587, Security: StartTLS, User: "ann@example.org", Token: "t"}
+	f := &Facts{
+		Names: []Name{{Name: q.Host, Why: nameTarget, Addresses: []netip.Addr{four}}}, Connects: []Connect{connectTo(four, Open)}, Talks: []*Talk{talk},
+		Logins: []Login{{User: q.User, Mechanism: "XOAUTH2", Failure: &evidence.Error{Stage: evidence.StageAuth, Origin: evidence.OriginRemote, Reply: reply535()}}},
+	}
+	for user, want := range map[string]bool{"bob@example.org": true, "Ann@example.org": false} {
+		f.Token = &Token{Readable: true, User: user}
+		x := NewReport(q, f).Findings[0]
+		if got := strings.Contains(x.Do[0], "log in as "+user); got != want || x.Cause != "auth.oauth-token-rejected" {
+			t.Errorf("%s: %s, %q", user, x.Cause, x.Do[0])
+		}
+	}
+}
+
 func TestJudge_IPv6(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -230,6 +281,9 @@ func TestToken(t *testing.T) {
 		`{"iss":"https://login.microsoftonline.com/x","aud":"https://outlook.office.com","scp":"IMAP.All"}`:    "scopes",
 		`{"iss":"https://login.microsoftonline.com/x","aud":"https://outlook.office.com","scp":"SMTP.Send"}`:   "",
 		`{"iss":"https://sts.windows.net/x","aud":"https://outlook.office365.com","roles":["SMTP.SendAsApp"]}`: "",
+		`{"aud":"https://outlook.office.com/","scp":"IMAP.AccessAsUser.All"}`:                                  "scopes",   // whoever has signed it, it is for Exchange Online
+		`{"aud":"https://graph.microsoft.com","scp":"SMTP.Send"}`:                                              "audience", // and this one is not
+		`{"iss":"https://sts.windows.net/x","aud":"https://outlook.office365.us","scp":"SMTP.Send"}`:           "",
 		`{"iss":"https://accounts.google.com","aud":"other","scope":"https://mail.google.com/"}`:               "",
 		`{"exp":"no number"}`: "",
 	} {

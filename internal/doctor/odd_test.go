@@ -99,6 +99,8 @@ func TestRun_OddServers(t *testing.T) {
 		{"ManageSieve", dialogue("\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"STARTTLS\"\r\nOK \"ready\"\r\n", map[string]string{"": "NO \"unknown\"\r\n"}), nil, []cause.ID{"service.wrong-protocol-other"}},
 		{"LMTP", dialogue("220 mail.example.org LMTP Dovecot ready\r\n", map[string]string{"": "500 5.5.1 Unknown command\r\n", "LHLO": ehlo}), nil, []cause.ID{"service.wrong-protocol-other"}},
 		{"FTP", dialogue("220 ProFTPD Server (Debian)\r\n", map[string]string{"": "500 EHLO not understood\r\n"}), nil, []cause.ID{"service.wrong-protocol-other"}},
+		{"FTP that does not say so", dialogue("220-FileZilla Server 1.7.3\r\n220 Welcome\r\n", map[string]string{"": "500 Syntax error, command unrecognized.\r\n"}), nil, []cause.ID{"service.wrong-protocol-other"}},
+		{"a mail server that knows no greeting", dialogue("220 mail.example.org ready\r\n", map[string]string{"": "500 5.5.2 Syntax error\r\n"}), nil, []cause.ID{"protocol.syntax-error"}},
 		{"web server with TLS, STARTTLS wanted", under(good, dialogue("", map[string]string{"": "HTTP/1.1 400 Bad Request\r\n\r\n"})), []func(Question) Question{with(StartTLS)}, []cause.ID{"service.wrong-protocol-http"}},
 		{"web server with TLS, found out", under(good, dialogue("", map[string]string{"": "HTTP/1.1 400 Bad Request\r\n\r\n"})), nil, []cause.ID{"service.wrong-protocol-http"}},
 		{"web server with TLS, TLS wanted", under(good, dialogue("", map[string]string{"": "HTTP/1.1 400 Bad Request\r\n\r\n"})), []func(Question) Question{with(Implicit)}, []cause.ID{"service.wrong-protocol-http"}},

@@ -96,6 +96,17 @@ func refusal(s string) bool {
 	return err == nil && code >= 400
 }
 
+// greetsAsMail reports whether a greeting may be that of a mail server: RFC 5321
+// §4.2 has the host's name first, and nearly all say SMTP. FTP has the same digits.
+func greetsAsMail(greeting string) bool {
+	fields := strings.Fields(greeting)
+	if len(fields) < 2 {
+		return true // nothing is said that would tell
+	}
+	s := strings.ToLower(greeting)
+	return strings.Contains(fields[1], ".") && fields[1][0] != '.' || strings.HasPrefix(fields[1], "[") || strings.Contains(s, "smtp") || strings.Contains(s, "mail")
+}
+
 // spoken returns what is spoken at a port, from the first octets of the server and,
 // under TLS, from its greeting.
 func spoken(t *Talk, head []byte) Protocol {

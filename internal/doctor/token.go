@@ -78,14 +78,25 @@ func readToken(token string) *Token {
 			break
 		}
 	}
-	t.microsoft = strings.Contains(t.Issuer, "login.microsoftonline.com") || strings.Contains(t.Issuer, "sts.windows.net")
+	t.microsoft = t.forExchange() || t.forGraph() || slices.ContainsFunc(microsoftIssuers, func(host string) bool { return strings.Contains(t.Issuer, host) })
 	return t
 }
 
-// The audiences of Exchange Online: its names, and its application id.
+// The hosts of Microsoft's identity provider, those of its national clouds too.
+var microsoftIssuers = []string{"login.microsoftonline.com", "sts.windows.net", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.chinacloudapi.cn"}
+
+// The audiences of Exchange Online: its names, those in national clouds, and its
+// application id.
 var exchangeAudiences = []string{
-	"https://outlook.office.com", "https://outlook.office365.com", "https://outlook.office.com/", "https://outlook.office365.com/",
-	"00000002-0000-0ff1-ce00-000000000000",
+	"https://outlook.office.com", "https://outlook.office365.com", "https://outlook.office365.us", "https://outlook-dod.office365.us",
+	"https://webmail.apps.mil", "https://partner.outlook.cn", "00000002-0000-0ff1-ce00-000000000000",
+}
+
+// forExchange reports whether the token is for Exchange Online.
+func (t *Token) forExchange() bool {
+	return slices.ContainsFunc(t.Audience, func(a string) bool {
+		return slices.Contains(exchangeAudiences, strings.TrimSuffix(strings.ToLower(a), "/"))
+	})
 }
 
 // expired reports whether the token's time is over.
@@ -94,7 +105,7 @@ func (t *Token) expired(now time.Time) bool { return !t.Expires.IsZero() && now.
 // wrongAudience reports whether the token is for another service than the one that
 // takes mail. It is known only of Microsoft's.
 func (t *Token) wrongAudience() bool {
-	return t.microsoft && len(t.Audience) > 0 && !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(exchangeAudiences, strings.ToLower(a)) })
+	return t.microsoft && len(t.Audience) > 0 && !t.forExchange()
 }
 
 // lacksScope reports whether the token does not allow sending. It is known only of

@@ -57,8 +57,16 @@ func (j *judge) warnings() []Finding {
 
 // greetingTime returns how long the server took to greet.
 func greetingTime(t *Talk) time.Duration {
+	if t.Record.Greeting == "" {
+		return 0
+	}
+	return waited(t)
+}
+
+// waited returns how long a greeting was waited for, whether it came or not.
+func waited(t *Talk) time.Duration {
 	for _, s := range t.Record.Steps {
-		if s.Stage == evidence.StageGreeting && t.Record.Greeting != "" {
+		if s.Stage == evidence.StageGreeting {
 			return s.Took
 		}
 	}
