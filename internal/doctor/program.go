@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,6 +43,7 @@ type Program struct {
 	From     Value
 	Hello    Value
 	Notes    []string // what the file says and cannot be taken from it
+	unread   string   // why the login that the program makes is not known; "" where it is, or none is made
 }
 
 // maxProgramFile bounds a configuration file, in octets.
@@ -193,6 +195,7 @@ func readMSMTP(path, text string) *Program {
 	accounts := map[string]account{}
 	defaults := account{}
 	now, first := defaults, ""
+	var slipped []string
 	for i, l := range strings.Split(text, "\n") {
 		l = strings.TrimSpace(l)
 		if l == "" || l[0] == '#' {
@@ -223,6 +226,9 @@ func readMSMTP(path, text string) *Program {
 			}
 		default:
 			now[key] = Value{rest, path, i + 1}
+			if meant := msmtpSlip(key); meant != "" {
+				slipped = append(slipped, fmt.Sprintf("%s line %d: msmtp knows no %q; %s is probably meant", path, i+1, key, meant))
+			}
 		}
 	}
 	a, ok := accounts["default"]
@@ -232,7 +238,7 @@ func readMSMTP(path, text string) *Program {
 	if a == nil {
 		a = defaults
 	}
-	p := &Program{Name: "msmtp", Host: a["host"], Port: a["port"], User: a["user"], Password: a["password"], From: a["from"], Hello: a["domain"]}
+	p := &Program{Name: "msmtp", Host: a["host"], Port: a["port"], User: a["user"], Password: a["password"], From: a["from"], Hello: a["domain"], Notes: slipped}
 	tls, starttls := a["tls"], a["tls_starttls"]
 	switch {
 	case tls.Text != "on":
@@ -252,6 +258,22 @@ func readMSMTP(path, text string) *Program {
 		p.Notes = append(p.Notes, fmt.Sprintf("the password comes from a command (%s line %d), which is not run here: give --password-file", eval.File, eval.Line))
 	}
 	return p
+}
+
+// msmtpWords are the settings of msmtp(1) that decide how mail goes out.
+var msmtpWords = []string{"host", "port", "timeout", "protocol", "domain", "auth", "user", "password", "passwordeval", "from", "tls", "tls_starttls", "tls_trust_file", "tls_certcheck", "tls_fingerprint", "proxy_host", "proxy_port", "source_ip", "socket"}
+
+// msmtpSlip returns the setting that a word is a slip for, or "".
+func msmtpSlip(word string) string {
+	if slices.Contains(msmtpWords, word) || len(word) < 4 {
+		return ""
+	}
+	for _, w := range msmtpWords {
+		if slips(word, w) == 1 || len(w) > 6 && slips(word, w) == 2 {
+			return w
+		}
+	}
+	return ""
 }
 
 func orValue(v, at Value, text string) Value {
@@ -361,7 +383,7 @@ func (p *Program) saslPasswd(maps Value, relay string, read func(path string) ([
 		}
 		b, err := read(file)
 		if err != nil {
-			p.Notes = append(p.Notes, fmt.Sprintf("the passwords in %s (%s line %d) could not be read: give --user and --password-file", file, maps.File, maps.Line))
+			p.unread = fmt.Sprintf("the passwords in %s (%s line %d) could not be read: give --user and --password-file", file, maps.File, maps.Line)
 			continue
 		}
 		for i, l := range strings.Split(string(b), "\n") {
@@ -370,9 +392,10 @@ func (p *Program) saslPasswd(maps Value, relay string, read func(path string) ([
 				continue
 			}
 			user, password, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(l), f[0])), ":")
-			p.User, p.Password = Value{user, file, i + 1}, Value{password, file, i + 1}
+			p.User, p.Password, p.unread = Value{user, file, i + 1}, Value{password, file, i + 1}, ""
 			return
 		}
+		p.unread = fmt.Sprintf("%s (%s line %d) has no line for %s, so that Postfix does not log in: give it one, or --user and --password-file", file, maps.File, maps.Line, relay)
 	}
 }
 

@@ -29,6 +29,8 @@ func TestReadProgram(t *testing.T) {
 		{"main.cf", "myhostname = post.example.org\nrelayhost = [smtp.example.org]:587\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:" + sasl + "\nsmtp_tls_security_level =\n  encrypt\n",
 			Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann@example.org", Password: "pass:word", Hostname: "post.example.org"}, "line 2"},
 		{"main.cf", "relayhost = [smtp.example.org]:465\nsmtp_tls_wrappermode = yes\nsmtp_tls_security_level = encrypt\n", Question{Host: "smtp.example.org", Port: 465, Security: Implicit}, "line 1"},
+		{"main.cf", "relayhost = [smtp.example.org]:587\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:" + sasl + ".missing hash:" + sasl + "\nsmtp_tls_security_level = encrypt\n",
+			Question{Host: "smtp.example.org", Port: 587, Security: StartTLS, User: "ann@example.org", Password: "pass:word"}, "line 1"},
 		{"prefs.js", "user_pref(\"mail.smtp.defaultserver\", \"smtp1\");\nuser_pref(\"mail.smtpserver.smtp1.hostname\", \"smtp.example.org\");\nuser_pref(\"mail.smtpserver.smtp1.port\", 465);\nuser_pref(\"mail.smtpserver.smtp1.try_ssl\", 3);\nuser_pref(\"mail.smtpserver.smtp1.username\", \"ann\");\n",
 			Question{Host: "smtp.example.org", Port: 465, Security: Implicit, User: "ann"}, "line 2"},
 		{".env", "# mail\nexport PAPERLESS_EMAIL_HOST=smtp.example.org\nPAPERLESS_EMAIL_PORT=587\nPAPERLESS_EMAIL_USE_TLS=true\nPAPERLESS_EMAIL_HOST_USER='ann'\nPAPERLESS_EMAIL_HOST_PASSWORD=x\n",
@@ -77,5 +79,47 @@ func TestProgram_Edits(t *testing.T) {
 	}
 	if got := p.edits(&Works{}); got != nil {
 		t.Errorf("changes to settings that are not known to work: %q", got)
+	}
+}
+
+// What keeps a program from its own settings is said: a login that it makes and that
+// cannot be read, and a word that it does not know.
+func TestReadProgram_SaysWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	read := func(name, text string) (*Question, []string) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ReadProgram(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q Question
+		origin, err := p.Apply(&q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &q, origin
+	}
+	other := filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("[smtp.example.net]:587 ann:pw\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for maps, want := range map[string]string{filepath.Join(dir, "none"): "could not be read", other: "no line for [smtp.example.org]:587"} {
+		q, _ := read("main.cf", "relayhost = [smtp.example.org]:587\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:"+maps+"\n")
+		if r := NewReport(q, &Facts{}); r.Verdict != Unsure || len(r.Untested) != 1 || !strings.Contains(r.Untested[0], want) {
+			t.Errorf("%s: %s, %q, want %q", maps, r.Verdict, r.Untested, want)
+		}
+	}
+	_, origin := read("msmtprc", "account a\nhost smtp.example.org\nprot 587\ntls on\ntls_strtls on\ntls_min_dh_prime_bits 512\nlogfile x\n")
+	notes := strings.Join(origin, "\n")
+	for _, want := range []string{`line 3: msmtp knows no "prot"; port is`, `line 5: msmtp knows no "tls_strtls"; tls_starttls is`} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is missing in %q", want, notes)
+		}
+	}
+	if strings.Count(notes, "knows no") != 2 {
+		t.Errorf("words of msmtp are called slips: %q", notes)
 	}
 }

@@ -136,6 +136,9 @@ func (j *judge) untested() []string {
 	if j.f.Withheld != "" {
 		list = append(list, j.f.Withheld)
 	}
+	if p := j.q.program; p != nil && p.unread != "" && j.q.User == "" {
+		list = append(list, "the login: "+p.unread)
+	}
 	if w := j.walk(); w != nil && w.failed == nil && j.q.Host == "" && (j.f.Envelope == nil || !j.f.Envelope.Sent) && j.f.Grant.Words == "" {
 		list = append(list, "whether "+j.q.Grant.Mailbox+" may send was not tried: it shows only when a message is sent (--send --to ADDR)")
 	}
