@@ -61,10 +61,11 @@ type session struct {
 	client smtp.Client
 	tx     smtp.Transaction
 
-	lines    int // commands read
-	errors   int // 4yz and 5yz replies given
-	logins   int // logins refused
-	messages int // messages accepted
+	bare     bool // the last line ended in LF alone
+	lines    int  // commands read
+	errors   int  // 4yz and 5yz replies given
+	logins   int  // logins refused
+	messages int  // messages accepted
 	failure  string
 	plain    bool            // a password came without TLS
 	quirks   []string        // what was overlooked
@@ -297,11 +298,13 @@ func (s *session) readLine(limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.bare = false
 	switch {
 	case len(line) >= 2 && line[len(line)-2] == '\r':
 		line = line[:len(line)-2]
 	case s.lenient.BareNewlines:
 		s.overlook("bare newlines")
+		s.bare = true
 		line = line[:len(line)-1]
 	default:
 		return nil, errBareLine
