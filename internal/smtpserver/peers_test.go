@@ -66,6 +66,7 @@ const (
 	// verified certificate.
 	binaryInside = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x17\x0a\x01\x02\x03\xc0\x00\x02\x02\x9c\x41\x00\x19" + "\x20\x00\x08\x07\x00\x00\x00\x00\x21\x00\x00"
 	unknownPeer  = "PROXY UNKNOWN\r\n"
+	balancerOwn  = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 	noTLSOffered = hello + "S: 250-STARTTLS\nS: 250 HELP\n"
 	mail         = "C: MAIL FROM:<ann@example.org>\nS: 250 2.1.0 Ok\n"
 )
@@ -83,7 +84,8 @@ func TestProxyHeader_SaysWhoTheClientIs(t *testing.T) {
 		{"allowed, version 2", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, binaryInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
 		{"not allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
 		{"the balancer's own rights are not its clients'", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
-		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, balancerOwn, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"of no address", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
 		{"missing", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "EHLO client.example\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
 		{"malformed", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "PROXY TCP4 nonsense\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
 		{"from others", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: inside}, fromInside, greeted + "S: 554 5.7.1 ...\nE:\n", ""},
@@ -214,14 +216,14 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 	for name, text := range map[string]string{
 		fromInside:     greeted + bare,
 		binaryInside:   greeted + bare,
-		unknownPeer:    greeted + "C: HELO\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3\n" + greeted + bare,
+		balancerOwn:    greeted + "C: HELO\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3\n" + greeted + bare,
 		fromOutside:    "S: 554 5.7.1 ...\nE:\n",
 		"EHLO early\r": "S: 421 4.7.0 ...\nE:\n",
 	} {
 		change, ended := with(scanner, teller)
 		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: loopback, XClient: loopback}, change)
 		after(t, addr, tc, name, text)
-		if name != fromInside && name != binaryInside && name != unknownPeer {
+		if name != fromInside && name != binaryInside && name != balancerOwn {
 			continue
 		}
 		if s := <-ended; s.Device != "scanner" || s.Peer.String() != "10.1.2.3" || s.Messages != 1 {

@@ -71,6 +71,12 @@ func start(t *testing.T, spec Listener, change func(*Config)) (s *Server, addr s
 		change(&c)
 	}
 	s = New(c)
+	return s, more(t, s, spec), client, o
+}
+
+// more opens one more listener of s.
+func more(t *testing.T, s *Server, spec Listener) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +91,7 @@ func start(t *testing.T, spec Listener, change func(*Config)) (s *Server, addr s
 		cancel()
 		<-done
 	})
-	return s, l.Addr().String(), client, o
+	return l.Addr().String()
 }
 
 func dial(t *testing.T, addr string) net.Conn {
