@@ -469,6 +469,80 @@ func TestBearer(t *testing.T) {
 	}
 }
 
+// TestSCRAM_GuessesAtOnceAreSlowedDownToo: who begins many logins before he ends the
+// first has no more tries for it.
+func TestSCRAM_GuessesAtOnceAreSlowedDownToo(t *testing.T) {
+	a, _, _ := keptAccounts(t)
+	var begun []func(last string) error
+	for i := range 3 * freeTries {
+		x, client := a.Exchange(SCRAM, Peer{Addr: laptop}), scramClient("ann@example.org", fmt.Sprint("guess", i), nil)
+		challenge, _, err := x.Next(context.Background(), client[0](nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := client[1](challenge)
+		begun = append(begun, func(string) error {
+			_, _, err := x.Next(context.Background(), answer)
+			return err
+		})
+	}
+	looked := 0
+	for _, end := range begun {
+		if err := end(""); errors.Is(err, ErrInvalid) {
+			looked++
+		}
+	}
+	if looked != freeTries {
+		t.Errorf("%d guesses were looked at, want %d", looked, freeTries)
+	}
+}
+
+// TestSCRAM_IterationsOfTheUnknown are those of the accounts there are, whatever they
+// were made with.
+func TestSCRAM_IterationsOfTheUnknown(t *testing.T) {
+	keys, err := scramKeysOf("zed", "pw", 8192)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := HashPassword("pw", cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(nil, []Account{{Name: "bare", Hash: hash}, {Name: "zed", Hash: hash, SCRAM: keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"zed", "bare", "eve"} {
+		got, _, err := a.Exchange(SCRAM, Peer{}).Next(context.Background(), []byte("n,,n="+user+",r=abcdefgh"))
+		if err != nil || !strings.HasSuffix(string(got), ",i=8192") {
+			t.Errorf("%s: %s, %v", user, got, err)
+		}
+	}
+}
+
+// TestSetOutside_TakesAwayWhatIsGone: a directory that is not asked any more lets
+// nobody in, by memory or by certificate.
+func TestSetOutside_TakesAwayWhatIsGone(t *testing.T) {
+	a, _, _ := keptAccounts(t)
+	a.SetOutside([]Backend{&elsewhere{}}, nil)
+	mustLogin(t, a, "zoe", "right")
+	shown := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{DNSNames: []string{"zoe"}}}}}
+	if account, err := run(a.Exchange(External, Peer{TLS: shown}), answers{says("")}); err == nil {
+		t.Errorf("a certificate lets %s in, of whom only the directory knows whether it still may", account.Name)
+	}
+	a.SetOutside([]Backend{&elsewhere{}}, nil) // as on any reload: its sessions go on
+	if got, err := a.Lookup("zoe"); got == nil || err != nil {
+		t.Errorf("a session of zoe: %v, %v", got, err)
+	}
+	a.SetOutside(nil, nil)
+	if got, _ := a.Lookup("zoe"); got != nil {
+		t.Error("zoe may still send")
+	}
+	if _, err := a.Login(context.Background(), laptop, "zoe", "right"); !errors.Is(err, ErrInvalid) {
+		t.Errorf("zoe logs in: %v", err)
+	}
+}
+
 // elsewhere is a Backend with one account.
 type elsewhere struct {
 	asked int

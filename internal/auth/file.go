@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/xdg-go/scram"
 
 	"github.com/wellsent/wellsent/internal/osfile"
 )
@@ -33,7 +34,8 @@ type File struct {
 	mu       sync.Mutex
 	seen     stamp // of the file as read
 	accounts map[string]*Account
-	scram    bool // every account has SCRAM keys
+	scram    bool             // every account has SCRAM keys
+	model    scram.KeyFactors // of SCRAM keys
 }
 
 // stamp changes whenever the file is written or replaced.
@@ -113,6 +115,14 @@ func (f *File) scramForAll() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.readLocked() == nil && f.scram
+}
+
+// scramModel returns what salt and count of SCRAM keys look like here.
+func (f *File) scramModel() (scram.KeyFactors, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.readLocked()
+	return f.model, err
 }
 
 // Add adds an account with this password. Without addresses it may send as its
@@ -208,6 +218,7 @@ func (f *File) readLocked() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.accounts, f.seen, f.scram = map[string]*Account{}, stamp{}, true
+		f.model = modelOf(nil, f.rounds)
 		return nil
 	}
 	if err != nil {
@@ -225,7 +236,7 @@ func (f *File) readLocked() error {
 	if err != nil {
 		return err
 	}
-	f.accounts, f.seen, f.scram = accounts, now, true
+	f.accounts, f.seen, f.scram, f.model = accounts, now, true, modelOf(accounts, f.rounds)
 	for _, a := range accounts {
 		f.scram = f.scram && a.SCRAM != ""
 	}
