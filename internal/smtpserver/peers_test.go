@@ -2,13 +2,8 @@ package smtpserver
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
-	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -234,27 +229,11 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 
 // The certificate of a proxy logs in none of its clients: it is the proxy's.
 func TestXClient_CertificateOfTheProxyIsNotItsClients(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"ann"},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true, IsCA: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority := x509.NewCertPool()
-	authority.AddCert(own)
-	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: authority, XClient: loopback}
+	ca := newAuthority(t, "ours")
+	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: ca.pool, XClient: loopback}
 	_, addr, tc, _ := start(t, spec, nil)
 	tc = tc.Clone()
-	tc.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
-	const xclients = "S: 250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT\nS: 250 HELP\n"
+	tc.Certificates = []tls.Certificate{ca.client(t, "ann", time.Now().Add(time.Hour))}
 	play(t, addr, tc, greeted+hello+"S: 250-STARTTLS\n"+xclients+"C: STARTTLS\nS: 220 2.0.0 ...\nT:\n"+
 		hello+"S: 250-AUTH EXTERNAL PLAIN\n"+xclients+"C: XCLIENT ADDR=198.51.100.7\n"+greeted+
 		hello+"S: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH EXTERNAL =\nS: 504 5.5.4 ...\n")

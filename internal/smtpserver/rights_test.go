@@ -134,3 +134,20 @@ func TestClientCA_OfAnotherListenerIsNotResumed(t *testing.T) {
 	play(t, addrs[1], tc, "T:\n"+greeted+plain)
 	play(t, first, tc, "T:\n"+greeted+plain)
 }
+
+// A certificate of others, or one that has run out, lets nobody in; without one the
+// client may log in otherwise.
+func TestClientCA_OthersAndOldOnes(t *testing.T) {
+	ours, others := newAuthority(t, "ours"), newAuthority(t, "ours")
+	spec := Listener{Kind: smtp.KindSubmissions, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: ours.pool}
+	_, addr, tc, _ := start(t, spec, nil)
+	for name, c := range map[string]tls.Certificate{"of others": others.client(t, "ann", time.Now().Add(time.Hour)), "run out": ours.client(t, "ann", time.Now().Add(-time.Minute))} {
+		own := tc.Clone()
+		own.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }
+		conn := tls.Client(dial(t, addr), own)
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Errorf("a certificate %s is greeted", name)
+		}
+	}
+	play(t, addr, tc, "T:\n"+greeted+hello+"S: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH EXTERNAL =\nS: 504 5.5.4 ...\n")
+}
