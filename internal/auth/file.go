@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -277,10 +276,8 @@ func parseFile(path string, data []byte) (map[string]*Account, error) {
 	return accounts, nil
 }
 
-// writeLocked replaces the file in one step that a crash cannot tear: a temporary
-// file beside it is written, synced and renamed over it, and the directory is
-// synced so that the new name is durable too.
-func (f *File) writeLocked() (err error) {
+// writeLocked replaces the file in one step that a crash cannot tear.
+func (f *File) writeLocked() error {
 	var form fileForm
 	for _, a := range f.listLocked() {
 		form.User = append(form.User, fileUser{a.Name, a.Hash, a.Addresses, a.SCRAM, a.CRAMMD5, a.NTHash})
@@ -289,34 +286,8 @@ func (f *File) writeLocked() (err error) {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	dir := filepath.Dir(f.path)
-	t, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*") // 0600
-	if err != nil {
+	if err := osfile.Replace(f.path, append([]byte(fileHead), data...), 0o600); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			t.Close()
-			os.Remove(t.Name())
-			err = fmt.Errorf("accounts: %w", err)
-		}
-	}()
-	if _, err = t.Write(append([]byte(fileHead), data...)); err != nil {
-		return err
-	}
-	if err = t.Sync(); err != nil {
-		return err
-	}
-	if err = t.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(t.Name(), f.path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }
