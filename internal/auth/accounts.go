@@ -28,6 +28,7 @@ type Accounts struct {
 	tokens     TokenVerifier       // nil: none
 	lent       map[string]*Account // by canonical name: kept elsewhere, and have logged in
 	naming     []byte              // of namingSecret; nil: not read yet
+	bare       bool                // a configured account has no SCRAM keys
 	model      scram.KeyFactors    // of configured accounts; no Iters: those of the file's
 }
 
@@ -67,13 +68,14 @@ func (a *Accounts) SetConfigured(configured []Account) error {
 			}
 		}
 	}
+	bare := slices.ContainsFunc(configured, func(c Account) bool { return c.SCRAM == "" })
 	rounds := 0
 	if a.file == nil {
 		rounds = scramIterations
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.configured, a.model = m, modelOf(m, rounds)
+	a.configured, a.bare, a.model = m, bare, modelOf(m, rounds)
 	return nil
 }
 

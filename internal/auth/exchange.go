@@ -76,10 +76,7 @@ func (a *Accounts) SCRAMForAll() bool {
 		return false
 	}
 	a.mu.RLock()
-	bare := false
-	for _, c := range a.configured {
-		bare = bare || c.SCRAM == ""
-	}
+	bare := a.bare
 	a.mu.RUnlock()
 	return !bare && (a.file == nil || a.file.scramForAll())
 }

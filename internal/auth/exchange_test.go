@@ -312,6 +312,34 @@ func TestNTLM(t *testing.T) {
 	}
 }
 
+// TestNTLM_TellsNobodyWhoIsKnown: names are given whole or in two parts, and wrong
+// passwords for the one count for the other, whether there is such an account or not.
+func TestNTLM_TellsNobodyWhoIsKnown(t *testing.T) {
+	for _, name := range []string{"ann", "eve"} {
+		a, _, _ := keptAccounts(t)
+		wrong := func(user string) error {
+			_, err := run(a.Exchange(NTLM, Peer{Addr: laptop, Hostname: "post.example.test"}), answers{
+				func([]byte) []byte { b, _ := ntlmssp.NewNegotiateMessage("", ""); return b },
+				func(c []byte) []byte {
+					b, err := ntlmssp.NewAuthenticateMessage(c, user, "guess", nil)
+					orPanic(err)
+					return b
+				},
+			})
+			return err
+		}
+		for range freeTries {
+			if err := wrong(`WORKGROUP\` + name + "@example.org"); !errors.Is(err, ErrInvalid) {
+				t.Fatal(err)
+			}
+		}
+		var slow *SlowDown
+		if err := wrong(`example.org\` + name); !errors.As(err, &slow) {
+			t.Errorf("%s in two parts: %v", name, err)
+		}
+	}
+}
+
 // TestNTLM_Version1UnderTLS: nobody hears it there, and old programs know no other.
 func TestNTLM_Version1UnderTLS(t *testing.T) {
 	a, _, _ := keptAccounts(t)
