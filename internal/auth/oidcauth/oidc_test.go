@@ -171,6 +171,35 @@ func TestVerify_ProviderAway(t *testing.T) {
 	}
 }
 
+// TestVerify_KeysAway: a token by a key that we do not know is not judged while nobody
+// can be asked for the key, and one by a key that we know is.
+func TestVerify_KeysAway(t *testing.T) {
+	m, c := provider(t), &clock{now: time.Now()}
+	v := verifier(t, Options{Issuer: m.Issuer(), Audiences: []string{"https://post.example.org"}, Now: c.Now})
+	token, _ := m.Keypair.SignJWT(claims(m, c.Now(), nil))
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := mockoidc.NewKeypair(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := next.SignJWT(claims(m, c.Now(), nil))
+	m.Shutdown()
+	c.forward(askPause)
+	var no *auth.TokenError
+	if _, err := v.Verify(t.Context(), other); err == nil || errors.As(err, &no) {
+		t.Errorf("by a key not known yet: %v", err)
+	}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("by a key that is known: %v", err)
+	}
+}
+
 func TestNew_Mistakes(t *testing.T) {
 	for _, o := range []Options{
 		{Issuer: "http://login.example.org", Audiences: []string{"x"}},
