@@ -264,17 +264,18 @@ func prove(c *ldap.Conn, dn, password string) error {
 
 // account returns what the login is good for.
 func (b *Backend) account(user string, e *ldap.Entry) *auth.Account {
-	a := &auth.Account{Name: auth.Canonical(user), Addresses: []string{}}
+	a := auth.Lent(user)
+	var all []string
 	for _, attribute := range b.o.Addresses {
 		for _, v := range e.GetEqualFoldAttributeValues(attribute) {
 			v = strings.TrimPrefix(strings.TrimPrefix(v, "smtp:"), "SMTP:") // Active Directory's proxyAddresses
-			if strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "*: <>") {
-				a.Addresses = append(a.Addresses, v)
+			if auth.IsAddress(v) {
+				all = append(all, v)
 			}
 		}
 	}
-	if len(a.Addresses) == 0 && strings.Contains(a.Name, "@") {
-		a.Addresses = append(a.Addresses, a.Name)
+	if len(all) > 0 {
+		a.Addresses = all
 	}
 	return a
 }

@@ -3,6 +3,8 @@ package ldapauth
 import (
 	"strings"
 	"testing"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 func TestPlain(t *testing.T) {
@@ -28,6 +30,28 @@ func TestFill(t *testing.T) {
 	} {
 		if got := fill("(|(mail={user})(m={dn}))", c.user, c.dn); got != c.want {
 			t.Errorf("%q, %q: %s, want %s", c.user, c.dn, got, c.want)
+		}
+	}
+}
+
+// TestAccount: what an entry says it may send as is addresses, never patterns.
+func TestAccount(t *testing.T) {
+	b := &Backend{o: Options{Addresses: []string{"mail", "proxyAddresses"}}}
+	for _, c := range []struct {
+		user string
+		mail []string
+		want string
+	}{
+		{"ann", []string{"ann@example.org", "SMTP:a@example.org", "*@example.org", "@example.org", "ann@", "x400:c=us", "*", "Ann <b@example.org>"}, "ann@example.org a@example.org"},
+		{"ann", nil, ""},
+		{"ann@example.org", nil, "ann@example.org"},
+		{"*@example.org", nil, ""},
+		{"*", nil, ""},
+		{"*@example.org", []string{"*@example.org"}, ""},
+	} {
+		got := b.account(c.user, ldap.NewEntry("uid=x", map[string][]string{"mail": c.mail}))
+		if strings.Join(got.Addresses, " ") != c.want {
+			t.Errorf("%s with %q may send as %q, want %q", c.user, c.mail, got.Addresses, c.want)
 		}
 	}
 }

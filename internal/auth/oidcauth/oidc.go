@@ -129,11 +129,7 @@ func (v *Verifier) judge(audience []string, claims map[string]any) (*auth.Accoun
 	case v.o.Claim == "email" && (claims["email_verified"] == false || claims["email_verified"] == "false"):
 		return nil, v.refuse("invalid_token", errors.New("its address is not verified by the provider"))
 	}
-	a := &auth.Account{Name: auth.Canonical(name), Addresses: []string{}}
-	if strings.Count(name, "@") == 1 && !strings.ContainsAny(name, "* <>") {
-		a.Addresses = append(a.Addresses, a.Name)
-	}
-	return a, nil
+	return auth.Lent(name), nil
 }
 
 // words returns the texts of a claim that is one text with blanks, or a list.
