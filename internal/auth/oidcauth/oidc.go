@@ -155,10 +155,15 @@ func (v *Verifier) refuse(status string, why error) error {
 		Configuration: strings.TrimSuffix(v.o.Issuer, "/") + "/.well-known/openid-configuration"}
 }
 
+// compact are the characters of a JWT, which has no other serialisation than the
+// compact one. A library that also takes JWS in JSON might verify one payload and read
+// another. RFC 7519 §3, 7515 §7.1.
+const compact = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
 // plausible looks at a token before anybody is asked about it.
 func (v *Verifier) plausible(token string) error {
 	parts := strings.Split(token, ".")
-	if len(token) > maxToken || len(parts) != 3 {
+	if len(token) > maxToken || len(parts) != 3 || strings.Trim(token, compact) != "" {
 		return errors.New("it is not a JWT, so it cannot be verified here")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])

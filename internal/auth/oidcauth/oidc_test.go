@@ -129,6 +129,28 @@ func TestVerify_Forged(t *testing.T) {
 	}
 }
 
+// TestVerify_TwoPayloads: a token in JSON form whose signature is good, and which has
+// other claims where a token in compact form has its own. With a library that reads the
+// one and verifies the other, any token of the provider would be every other.
+func TestVerify_TwoPayloads(t *testing.T) {
+	m, c := provider(t), &clock{now: time.Now()}
+	v := verifier(t, Options{Issuer: m.Issuer(), Audiences: []string{"https://post.example.org"}, Now: c.Now})
+	good, _ := m.Keypair.SignJWT(claims(m, c.Now(), nil)) // refused for its form alone
+	evil, _ := m.Keypair.SignJWT(claims(m, c.Now(), jwt.MapClaims{"email": "boss@example.org"}))
+	part, other := strings.Split(good, "."), strings.Split(evil, ".")
+	for _, form := range []string{
+		`{"protected":"%[1]s","payload":"%[2]s","signature":"%[3]s","x":".%[4]s."}`,
+		` {"x":".%[4]s.","payload":"%[2]s","signatures":[{"protected":"%[1]s","signature":"%[3]s"}]}`,
+		"%[1]s.%[2]s\n.%[3]s", "%[1]s.%[2]s=.%[3]s", "%[1]s .%[2]s.%[3]s",
+	} {
+		token := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(form, "%[1]s", part[0]), "%[2]s", part[1]), "%[3]s", part[2]), "%[4]s", other[1])
+		var no *auth.TokenError
+		if account, err := v.Verify(t.Context(), token); account != nil || !errors.As(err, &no) {
+			t.Errorf("%.40s: got %+v, %v", token, account, err)
+		}
+	}
+}
+
 // TestVerify_NewKey: the provider signs by another key from one day to the next.
 func TestVerify_NewKey(t *testing.T) {
 	m, c := provider(t), &clock{now: time.Now()}
