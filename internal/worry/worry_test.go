@@ -1,6 +1,7 @@
 package worry
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,33 @@ func TestLanes(t *testing.T) {
 	if len(got) != 2 || got[0].Kind != LanePaused || got[0].Cause != "auth.credentials-rejected" || !strings.Contains(strings.Join(got[0].Do, " "), "resume --lane paused") ||
 		got[1].Kind != LaneDown || !strings.Contains(got[1].What, "5 hours") {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestLanes_NoticesAreWorriesThoughMailGoes(t *testing.T) {
+	got := Lanes([]dispatch.LaneStatus{{Name: "m365", State: "open", Notices: []string{"smtp.live.com was withdrawn by its provider"}}}, time.Hour, now)
+	if len(got) != 1 || got[0].Kind != LaneNotice || got[0].Now || got[0].Subject != "m365" || !strings.Contains(got[0].What, "smtp.live.com was withdrawn") ||
+		len(got[0].Do) != 1 || !strings.Contains(got[0].Do[0], "wellsent doctor --route m365") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClientCertificate(t *testing.T) {
+	for _, c := range []struct {
+		end  time.Time
+		err  error
+		kind Kind // "" for none
+		now  bool
+	}{
+		{days(31), nil, "", false}, {days(29), nil, Expiring, false}, {days(-1), nil, Expiring, true},
+		{time.Time{}, errors.New("no such file"), Unreadable, true},
+	} {
+		got := ClientCertificate("exchange", c.end, c.err, now)
+		switch {
+		case c.kind == "" && len(got) == 0:
+		case len(got) != 1 || got[0].Kind != c.kind || got[0].Now != c.now || got[0].Do == nil || !strings.Contains(got[0].What, "route exchange"):
+			t.Errorf("%s, %v: %+v", c.end, c.err, got)
+		}
 	}
 }
 
