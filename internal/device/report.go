@@ -128,7 +128,7 @@ func status(d *Device, r *Record, now time.Time) Status {
 	for _, f := range r.Failures {
 		x := FailureStatus{At: f.At, Cause: f.Cause, What: s.subject() + " " + f.What, Do: remedies(&f, r), Listener: f.Listener, Count: f.Count, Over: r.Mail.After(f.At)}
 		if c, ok := cause.Lookup(f.Cause); ok {
-			x.Title = c.Title
+			x.Title = c.Fill(cause.Facts{}).Title
 		}
 		s.Failures = append(s.Failures, x)
 	}
