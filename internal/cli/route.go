@@ -135,7 +135,7 @@ func (a *app) source(name string) (*oauth.Source, *oauth.Sources, error) {
 func (a *app) routeShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show what is known of a route's tokens: for whom, for what, until when",
+		Short: "Show a route's tokens: for whom, for what, until when",
 		Long: `Show what is known of a route's tokens: whom they are of, what they allow, until
 when they hold, and when the secret behind them ends. The tokens themselves are
 not shown, and what they say of themselves is not verified here.`,
@@ -197,7 +197,7 @@ func (a *app) routeLoginCommand() *cobra.Command {
 	var port int
 	c := &cobra.Command{
 		Use:   "login NAME [--browser|--device] [--port PORT]",
-		Short: "Sign in for a route with OAuth; a running server sees it at once",
+		Short: "Sign in for a route with OAuth",
 		Long: `Sign in at the identity provider for a route whose oauth grant is refresh_token.
 A running server sees it at once; a paused lane goes on with
 wellsent queue resume --lane NAME, or by itself at its next try.
@@ -274,29 +274,28 @@ func (a *app) signIn(ctx context.Context, s *oauth.Source, browser, device bool,
 	return p.err
 }
 
-// tokenError is a failure to have a token, with its cause and what to do.
+// tokenError tells of a failure to have a token, with its cause and what to do.
 func (a *app) tokenError(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return errors.New("given up")
 	}
+	p := a.page(a.stderr)
 	f := explain.Error(&evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageAuth, Scope: evidence.ScopeRoute, Err: err}, explain.Facts{Port: 443})
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", what, printable(err.Error()))
+	p.paragraph(0, "wellsent: "+what+": "+err.Error())
 	if f.Cause != "" {
-		fmt.Fprintf(&b, "\n%s [%s]", f.Title, f.Cause)
-		for _, d := range f.Do {
-			b.WriteString("\n  - " + d)
-		}
+		p.heading(f.Title, string(f.Cause))
+		p.steps("do", f.Do)
 	}
-	return errors.New(b.String())
+	return didNot()
 }
 
 func (a *app) routeLogoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout NAME",
-		Short: "Forget what a route signs in with; a running server sees it at once",
-		Long: `Forget the refresh token and the access tokens of a route. The provider is not
-told: end the sign-in there too where it may have been stolen.`,
+		Short: "Forget what a route signs in with",
+		Long: `Forget the refresh token and the access tokens of a route; a running server sees
+it at once. The provider is not told: end the sign-in there too where it may
+have been stolen.`,
 		Args: args(oneNamed("the name of the route")),
 		RunE: func(_ *cobra.Command, words []string) error {
 			s, tokens, err := a.source(words[0])
