@@ -146,12 +146,17 @@ func TestGrant_TheFirstStepThatFails(t *testing.T) {
 			step:     "mailbox-right-graph", want: "sender.send-as-denied", do: "Test-ServicePrincipalAuthorization -Identity " + testApp + " -Resource relay@contoso.com"},
 		{name: "Google: not delegated", provider: "google", kind: "jwt_bearer", answer: answer("unauthorized_client: Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested."),
 			step: "delegation", want: "auth.oauth-scope", do: "domain-wide delegation", ok: []string{"account"}},
+		{name: "another provider: no such client", provider: "custom", kind: "refresh_token", answer: answer("invalid_client"), step: "client", want: "auth.oauth-refresh-failed", do: "client_id"},
+		{name: "another provider: revoked", provider: "custom", kind: "refresh_token", answer: answer("invalid_grant"), step: "sign-in", want: "auth.oauth-refresh-failed", do: "wellsent route login m365", ok: []string{"client"}},
+		{name: "another provider: nobody signed in", provider: "custom", kind: "refresh_token", answer: &GrantAnswer{Words: "there is no refresh token"}, step: "sign-in", want: "auth.oauth-refresh-failed", do: "wellsent route login m365", unknown: []string{"client"}},
+		{name: "another provider: scope", provider: "custom", kind: "client_credentials", answer: answer("invalid_scope: no such scope"), step: "token", want: "auth.oauth-refresh-failed", do: "scopes", ok: []string{"client"}},
+		{name: "another provider: assertion", provider: "custom", kind: "jwt_bearer", answer: answer("invalid_grant"), step: "token", want: "auth.oauth-refresh-failed", do: "key"},
 		{name: "Google: key deleted", provider: "google", kind: "jwt_bearer", answer: answer("invalid_grant: Invalid JWT Signature."), step: "account", want: "auth.oauth-refresh-failed", do: "Create new key"},
 		{name: "Google: no such mailbox", provider: "google", kind: "jwt_bearer", answer: answer("invalid_grant: Invalid email or User ID"), step: "mailbox", want: "auth.oauth-refresh-failed", do: "primary address"},
 		{name: "Google: clock", provider: "google", kind: "jwt_bearer", answer: answer("invalid_grant: Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."), step: "account", want: "tls.clock-wrong"},
 		{name: "Google: sign-in ended", provider: "google", kind: "refresh_token", answer: answer("invalid_grant: Token has been expired or revoked."), step: "sign-in", want: "auth.oauth-refresh-failed", do: "publish the app"},
 		{name: "Google: client secret", provider: "google", kind: "refresh_token", answer: answer("invalid_client: The OAuth client was not found."), step: "client", want: "auth.oauth-refresh-failed"},
-		{name: "another provider", provider: "custom", answer: answer("invalid_client: Client authentication failed"), step: "token", want: "auth.oauth-refresh-failed"},
+		{name: "another provider", provider: "custom", answer: answer("invalid_client: Client authentication failed"), step: "client", want: "auth.oauth-refresh-failed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := &Grant{Route: "m365", Provider: "microsoft", Kind: "client_credentials", Via: "smtp", Tenant: testTenant, ClientID: testApp, Mailbox: "relay@contoso.com"}
