@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wellsent/wellsent/internal/daemon"
+	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/worry"
 )
 
@@ -101,7 +103,7 @@ func (p *page) worry(w *worry.Worry) {
 
 // worryBanner writes, before the queue, what is going to stop mail and shows in no
 // message yet. A server that cannot say it does not keep the queue from being shown.
-func (p *page) worryBanner(ctx context.Context, q *orders) {
+func (p *page) worryBanner(ctx context.Context, q *orders, lanes []dispatch.LaneStatus) {
 	if q.worries == nil {
 		return
 	}
@@ -115,6 +117,11 @@ func (p *page) worryBanner(ctx context.Context, q *orders) {
 		case worry.SignedOut, worry.TokenFails, worry.Expiring, worry.Certificate, worry.Unreadable:
 		default:
 			continue // the list itself shows it, or it is not about sending
+		}
+		if slices.ContainsFunc(lanes, func(l dispatch.LaneStatus) bool {
+			return l.Name == w.Subject && l.State == lanePaused && l.Cause == w.Cause
+		}) {
+			continue // the lane says it
 		}
 		do := ""
 		if len(w.Do) > 0 {

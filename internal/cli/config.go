@@ -44,7 +44,7 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Short: "Name every mistake of the configuration with its line",
 		Long: `Name every mistake of the configuration with its line, and say in words what it
 comes to. It exits with 2 when there is a mistake.`,
-		Args:  args(noArgs),
+		Args: args(noArgs),
 		RunE: func(*cobra.Command, []string) error {
 			path, err := config.Find(a.configFile)
 			if err != nil {

@@ -31,6 +31,7 @@ type routeLine struct {
 	User     string   `json:"user"`
 	Login    string   `json:"login"`     // "none", "password" or a grant of OAuth
 	SignedIn *bool    `json:"signed_in"` // nil: nobody needs to
+	Failing  string   `json:"failing"`   // why no token is had; "": it works, or was not tried
 }
 
 func (a *app) routeListCommand() *cobra.Command {
@@ -84,9 +85,12 @@ func lineOf(rt *config.Route, tokens *oauth.Sources) (routeLine, error) {
 		return out, err
 	}
 	out.Login = string(set.Grant)
+	st := tokens.Source(*set).Status()
+	if out.Failing = st.Failing; st.Problem != "" {
+		out.Failing = st.Problem
+	}
 	if set.Grant == oauth.RefreshToken {
-		in := tokens.Source(*set).Status().SignedIn
-		out.SignedIn = &in
+		out.SignedIn = &st.SignedIn
 	}
 	return out, nil
 }
@@ -97,8 +101,11 @@ func (r *routeLine) words() string {
 	if r.User != "" {
 		s += " as " + r.User + ", by " + strings.ReplaceAll(r.Login, "_", " ")
 	}
-	if r.SignedIn != nil && !*r.SignedIn {
+	switch {
+	case r.SignedIn != nil && !*r.SignedIn:
 		s += "; nobody has signed in: wellsent route login " + r.Name
+	case r.Failing != "":
+		s += "; it gets no token: wellsent doctor --route " + r.Name
 	}
 	return s
 }
@@ -168,6 +175,7 @@ func (p *page) tokenStatus(st *oauth.Status, now time.Time) {
 		p.field(0, "state", "nobody has signed in: wellsent route login "+st.Route)
 	case st.Failing != "":
 		p.field(0, "state", "no token since "+clock(st.FailingSince, now)+": "+st.Failing)
+		p.field(0, "do", "find out why: wellsent doctor --route "+st.Route)
 	case st.Renewed.IsZero():
 		p.field(0, "state", "no token was needed yet")
 	default:
