@@ -126,6 +126,9 @@ func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
 	q.Progress = show.step
 	r := doctor.Run(ctx, *q)
 	show.end()
+	if ctx.Err() != nil { // what was cut off proves nothing
+		return &exitError{code: exitUnsure, text: "given up: nothing can be said before all is tried"}
+	}
 	if f.html != "" {
 		if err := writeHTML(f.html, r); err != nil {
 			return err
