@@ -21,9 +21,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "One look at everything that will stop mail soon, or has",
 		Long: `One look at everything that will stop mail soon, or has: paused lanes, mail that
-waits too long, dead letters, certificates and secrets that end, routes for
-which nobody has signed in or which are refused a token, mail that goes by a
-stand-in, devices that are silent, fail or use weak encryption.
+waits too long, a full disk, dead letters, certificates and secrets that end,
+routes for which nobody has signed in or which are refused a token, mail that
+goes by a stand-in, devices that are silent, fail or use weak encryption.
 
 It asks the running server, or looks itself where none runs. It exits with 1
 when there is anything, so a monitor may run it.`,

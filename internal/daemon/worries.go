@@ -21,6 +21,8 @@ const (
 	watchEvery = time.Hour
 	warnEvery  = 24 * time.Hour // the same worry in the log
 	countDead  = 10_000         // more are not counted
+
+	smallMessage = 64 << 10 // octets; with no room for it the disk is full
 )
 
 // Worries returns what will stop mail soon or has, the worst first. Each kind has
@@ -29,7 +31,7 @@ func (d *Daemon) Worries(ctx context.Context) ([]worry.Worry, error) {
 	now := time.Now()
 	all := []worry.Worry{}
 	for _, look := range []func(context.Context, time.Time) ([]worry.Worry, error){
-		d.laneWorries, d.mailWorries, d.certificateWorries, d.clientCertificateWorries, d.tokenWorries, d.deviceWorries,
+		d.laneWorries, d.mailWorries, d.roomWorries, d.certificateWorries, d.clientCertificateWorries, d.tokenWorries, d.deviceWorries,
 	} {
 		found, err := look(ctx, now)
 		if err != nil {
@@ -69,6 +71,13 @@ func (d *Daemon) mailWorries(ctx context.Context, now time.Time) ([]worry.Worry,
 		}
 	}
 	return worry.Queue(m, d.patience, now), nil
+}
+
+func (d *Daemon) roomWorries(context.Context, time.Time) ([]worry.Worry, error) {
+	if err := d.store.Room(smallMessage); errors.Is(err, spool.ErrFull) { // what is broken stops the server, and is said elsewhere
+		return worry.Room(d.data, err), nil
+	}
+	return nil, nil
 }
 
 func (d *Daemon) certificateWorries(_ context.Context, now time.Time) ([]worry.Worry, error) {

@@ -48,6 +48,8 @@ func remedies(f *Failure, r *Record) []string {
 		return append(do, "Set its own host name.", lenient("any_hello"))
 	case "recipient.address-syntax", "sender.address-invalid":
 		return append(do, "Enter the full address, without blanks.", lenient("missing_brackets"))
+	case "server.insufficient-storage":
+		return append(do, "Make room on the disk of this server's data directory: wellsent check. Nothing is wrong with the device.")
 	case "protocol.syntax-error":
 		return append(do, "See what it really says: wellsent listen --listen :2525")
 	}

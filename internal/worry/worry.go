@@ -21,6 +21,7 @@ const (
 	LaneDown    Kind = "lane-down"    // for longer than mail may wait unannounced
 	LaneNotice  Kind = "lane-notice"  // mail goes out, by a stand-in or by a name that was withdrawn
 	OldMail     Kind = "old-mail"     // it has waited that long
+	NoRoom      Kind = "no-room"      // the disk is full, so no new mail is taken
 	DeadLetters Kind = "dead-letters" // nobody can be told of them
 	Certificate Kind = "certificate"  // the server's own ends, or has
 	SignedOut   Kind = "signed-out"   // a route needs a person to sign in
@@ -116,6 +117,15 @@ func Queue(m Mail, patience time.Duration, now time.Time) []Worry {
 			Do: []string{"see which: wellsent queue list --state dead", "then resume or cancel them: wellsent queue resume ID, wellsent queue cancel ID"}})
 	}
 	return all
+}
+
+// Room judges whether new mail is taken: err is what the spool says of its disk.
+func Room(data string, err error) []Worry {
+	if err == nil {
+		return nil
+	}
+	return []Worry{{Kind: NoRoom, Subject: data, Now: true, Cause: "server.insufficient-storage", What: "no new mail is taken, as the disk of " + data + " is full: clients are told to try later",
+		Do: []string{"see what fills it: df -h " + data, "make room: the server goes on by itself"}}}
 }
 
 // ServerCertificate judges the end of the certificate that clients are shown.

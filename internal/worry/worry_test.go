@@ -119,6 +119,16 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+func TestRoom(t *testing.T) {
+	if got := Room("/var/lib/wellsent", nil); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	got := Room("/var/lib/wellsent", errors.New("full"))
+	if len(got) != 1 || got[0].Kind != NoRoom || !got[0].Now || !strings.Contains(got[0].What, "/var/lib/wellsent") || len(got[0].Do) == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestServerCertificate(t *testing.T) {
 	for _, c := range []struct {
 		end  time.Time
