@@ -16,6 +16,7 @@ import (
 
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/dispatch"
+	"github.com/wellsent/wellsent/internal/httpapi"
 	"github.com/wellsent/wellsent/internal/lab"
 	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/oauth/oauthtest"
@@ -293,7 +294,7 @@ func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
 	if o.waiting() != 30 || o.did(dispatch.ActFail) != 0 {
 		t.Errorf("%d wait, %v", o.waiting(), o.actions)
 	}
-	all, err := o.daemon.Worries(t.Context())
+	all, err := httpapi.NewClient(filepath.Join(o.config.Data, httpapi.SocketName)).Worries(t.Context())
 	kinds := ""
 	for _, w := range all {
 		kinds += string(w.Kind) + " "

@@ -300,7 +300,10 @@ func TestRun_Logins(t *testing.T) {
 	login(none, Question{User: "ann", Password: "wrong horse", Address: testUser}, "auth.credentials-rejected", 2)
 	login(func(s *fake) { s.after = []string{"SIZE 1000"} }, user, "auth.not-offered", 0)
 	login(func(s *fake) { s.after = []string{"AUTH GSSAPI NEGOTIATE"} }, user, "auth.no-shared-mechanism", 0)
-	login(func(s *fake) { s.after = []string{"AUTH NTLM GSSAPI"}; s.refuse = "535 5.7.3 Authentication unsuccessful" }, user, "auth.ntlm-failed", 1)
+	login(func(s *fake) {
+		s.after = []string{"AUTH NTLM GSSAPI"}
+		s.refuse = "535 5.7.3 Authentication unsuccessful"
+	}, user, "auth.ntlm-failed", 1)
 	login(func(s *fake) { s.after = []string{"AUTH SCRAM-SHA-256 PLAIN"} }, user, "auth.credentials-rejected", 2) // the fake does not know SCRAM after all
 	login(func(s *fake) {
 		s.refuse = "534-5.7.9 Application-specific password required. Learn more at\n534 5.7.9 https://support.google.com/mail/?p=InvalidSecondFactor"

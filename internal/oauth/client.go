@@ -204,6 +204,10 @@ func hostOf(address string) string {
 	return u.Host
 }
 
+// maxSeconds is the largest instant that is taken for one, in the year 8307: one
+// beyond 9999 cannot be written as JSON.
+const maxSeconds = 2e11
+
 // seconds is a number that some providers put into a string.
 type seconds int64
 
@@ -214,7 +218,7 @@ func (n *seconds) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f < 0 || f > 1e12 {
+	if err != nil || f < 0 || f > maxSeconds {
 		return fmt.Errorf("%q is no number of seconds", clean(s))
 	}
 	*n = seconds(f)

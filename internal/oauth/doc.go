@@ -25,7 +25,8 @@
 //
 // # Invariants
 //
-// A source asks its provider once at a time. A renewed refresh token is on disk
+// A source asks its provider once at a time, and of several processes one uses a
+// refresh token at a time. A renewed refresh token is on disk
 // before it is used. A refresh token goes only to the token endpoint, client and
 // user that it was issued for: with other settings the source is signed out.
 // Secrets go only over verified TLS or to this machine, and never after a
@@ -35,6 +36,8 @@
 //
 //	DATA/oauth.key           32 random octets in base64, mode 0600
 //	DATA/oauth/ROUTE.sealed  one route's state, AES-256-GCM, mode 0600
+//	DATA/oauth/ROUTE.lock    held while that is written
+//	DATA/oauth/ROUTE.turn    held while a refresh token is used
 //
 // The systemd credential wellsent.key takes the key file's place where there is
 // one; what was written with the key file is read still. A file is replaced in

@@ -464,6 +464,16 @@ func TestStore_SealedFileShowsNothingAndAnotherKeyReadsNothing(t *testing.T) {
 	if st := open(t, data, nil).Source(set).Status(); st.SignedIn || st.Problem == "" {
 		t.Errorf("%+v", st)
 	}
+	// Who only looks makes no key in place of one that is lost.
+	if err := os.Remove(filepath.Join(data, "oauth.key")); err != nil {
+		t.Fatal(err)
+	}
+	if st := open(t, data, nil).Source(person(p)).Status(); !strings.Contains(st.Problem, "its key is missing") {
+		t.Errorf("%+v", st)
+	}
+	if _, err := os.Stat(filepath.Join(data, "oauth.key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a key was made: %v", err)
+	}
 	if err := os.WriteFile(filepath.Join(data, "oauth.key"), []byte(strings.Repeat("x", 44)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -505,6 +515,34 @@ func TestStore_CredentialOfTheServiceManagerTakesOver(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	if st := open(t, data, clock).Source(person(p)).Status(); st.Problem == "" {
 		t.Errorf("the server has not sealed it anew: %+v", st)
+	}
+}
+
+// TestRefresh_TwoProcessesDoNotUseOneTwice: the provider takes each refresh token once.
+func TestRefresh_TwoProcessesDoNotUseOneTwice(t *testing.T) {
+	p := oauthtest.New(t)
+	data, clock := t.TempDir(), &clocked{}
+	one, other := open(t, data, clock).Source(person(p)), open(t, data, clock).Source(person(p))
+	signIn(t, p, one)
+	token(t, p, one, "")
+	token(t, p, other, "")
+	for range 5 {
+		clock.forward(2 * time.Hour)
+		asked := p.Asked()
+		var both sync.WaitGroup
+		got := make([]string, 2)
+		for i, s := range []*oauth.Source{one, other} {
+			both.Go(func() {
+				var err error
+				if got[i], err = s.Token(t.Context(), oauth.SMTP, ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		if got[0] != got[1] || p.Asked() != asked+1 {
+			t.Fatalf("the same token: %v; the provider was asked %d times", got[0] == got[1], p.Asked()-asked)
+		}
 	}
 }
 

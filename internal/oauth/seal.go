@@ -27,14 +27,19 @@ const (
 // minKey is the least a key file may hold, octets.
 const minKey = 16
 
-var errOtherKey = errors.New("it was sealed with another key, or is damaged")
+// Why a sealed file is not opened.
+var (
+	errOtherKey = errors.New("it was sealed with another key, or is damaged")
+	errNoKey    = errors.New("its key is missing")
+)
 
 // sealer encrypts what is kept on disk with the first of its keys, and reads what
 // any of them wrote.
 type sealer struct{ keys []cipher.AEAD }
 
-// newSealer reads the keys, and makes the key file where there is none at all.
-func newSealer(data string) (*sealer, error) {
+// newSealer reads the keys. Where there is none at all it makes the key file for who
+// is going to write; who only reads has none then, and can open nothing.
+func newSealer(data string, writes bool) (*sealer, error) {
 	var s sealer
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		if err := s.add(filepath.Join(dir, credential)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +48,7 @@ func newSealer(data string) (*sealer, error) {
 	}
 	path := filepath.Join(data, keyFile)
 	err := s.add(path)
-	if errors.Is(err, fs.ErrNotExist) && len(s.keys) == 0 {
+	if errors.Is(err, fs.ErrNotExist) && len(s.keys) == 0 && writes {
 		if err = makeKey(path); err == nil {
 			err = s.add(path)
 		}
@@ -121,6 +126,9 @@ func (s *sealer) open(name string, sealed []byte) ([]byte, error) {
 	rest, ok := bytes.CutPrefix(sealed, []byte(sealHead))
 	if !ok {
 		return nil, errors.New("it is no file of tokens")
+	}
+	if len(s.keys) == 0 {
+		return nil, errNoKey
 	}
 	for _, k := range s.keys {
 		if len(rest) < k.NonceSize() {

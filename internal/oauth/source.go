@@ -146,7 +146,7 @@ func (s *Source) startLocked(ctx context.Context, a Audience, refused string) *f
 	behind := refused == "" && s.state.Tokens[a].fits(s.now(), s.scope(a))
 	s.wg.Go(func() {
 		defer cancel()
-		s.fly(ctx, a, f)
+		s.fly(ctx, a, refused, f)
 		if behind && f.err != nil {
 			s.log.Warn("renew a token ahead of time", "route", s.s.Route, "audience", string(a), "error", f.err)
 		}
@@ -155,7 +155,7 @@ func (s *Source) startLocked(ctx context.Context, a Audience, refused string) *f
 }
 
 // fly gets a token and ends the flight.
-func (s *Source) fly(ctx context.Context, a Audience, f *flight) {
+func (s *Source) fly(ctx context.Context, a Audience, refused string, f *flight) {
 	defer func() {
 		s.mu.Lock()
 		delete(s.flights, a)
@@ -179,16 +179,30 @@ func (s *Source) fly(ctx context.Context, a Audience, f *flight) {
 		f.err = ctx.Err()
 		return
 	}
-	f.access, f.err = s.obtain(ctx, a)
+	f.access, f.err = s.obtain(ctx, a, refused)
 }
 
+// anyway is a refused token that nobody has been given: a new one is wanted.
+const anyway = "any"
+
 // obtain asks the provider and keeps what it gives.
-func (s *Source) obtain(ctx context.Context, a Audience) (string, error) {
+func (s *Source) obtain(ctx context.Context, a Audience, refused string) (string, error) {
+	if s.s.Grant == RefreshToken {
+		done, err := s.store.turn(ctx, s.s.Route)
+		if err != nil {
+			return "", &Error{Temporary: true, Err: err}
+		}
+		defer done()
+	}
 	s.mu.Lock()
 	err := s.loadLocked()
 	refresh, unsaved := s.state.Refresh, s.unsaved
+	t := s.state.Tokens[a]
+	renewed := t.fits(s.now(), s.scope(a)) && s.now().Before(t.Renew) && t.Access != refused && refused != anyway
 	s.mu.Unlock()
 	switch {
+	case renewed && err == nil:
+		return t.Access, nil // by another process, while this one waited for its turn
 	case err != nil:
 		return "", &Error{Err: err}
 	case s.s.Grant == RefreshToken && refresh == "":
@@ -224,11 +238,10 @@ func (s *Source) advise(err error) error {
 // newToken returns the token of an answer with its times, which are counted from
 // its arrival.
 func newToken(ans *answer, scope string) token {
-	life := time.Duration(ans.ExpiresIn) * time.Second
-	if ans.ExpiresIn == 0 {
-		life = unknownLife
+	life := unknownLife
+	if ans.ExpiresIn > 0 {
+		life = time.Duration(min(ans.ExpiresIn, seconds(maxLife/time.Second))) * time.Second
 	}
-	life = min(life, maxLife)
 	return token{Access: ans.Access, Scopes: scope, Received: ans.received,
 		Renew: ans.received.Add(life - min(renewAhead, life/4)),
 		Spent: ans.received.Add(life - min(spentAhead, life/10))}

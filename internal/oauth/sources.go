@@ -131,7 +131,7 @@ func (s *Source) renew(ctx context.Context) error {
 		s.mu.Unlock()
 		return context.Canceled
 	}
-	f := s.startLocked(ctx, s.s.first(), "renew")
+	f := s.startLocked(ctx, s.s.first(), anyway)
 	s.mu.Unlock()
 	select {
 	case <-f.done:

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,14 +63,14 @@ type store struct {
 func (s *store) path(route string) string { return filepath.Join(s.data, dirName, route+".sealed") }
 
 // sealer returns the keys, read at first use: a server without OAuth has none.
-func (s *store) sealer() (*sealer, error) {
+func (s *store) sealer(writes bool) (*sealer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seal != nil {
 		return s.seal, nil
 	}
-	k, err := newSealer(s.data)
-	if err == nil {
+	k, err := newSealer(s.data, writes)
+	if err == nil && len(k.keys) > 0 {
 		s.seal = k
 	}
 	return k, err
@@ -80,7 +81,7 @@ func (s *store) anew() (*sealer, error) {
 	s.mu.Lock()
 	s.seal = nil
 	s.mu.Unlock()
-	return s.sealer()
+	return s.sealer(false)
 }
 
 // stamp changes whenever the file is replaced.
@@ -112,7 +113,7 @@ func (s *store) read(route string) (state, error) {
 	if err != nil {
 		return none, fmt.Errorf("tokens of route %s: %w", route, err)
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(false)
 	if err != nil {
 		return none, err
 	}
@@ -162,6 +163,35 @@ func (s *store) put(route string, st *state) error {
 	return s.write(route, st)
 }
 
+// turnPoll is how often a refresh token that another process uses is waited for.
+const turnPoll = 50 * time.Millisecond
+
+// turn waits for the right to use a route's refresh token, which one process has at
+// a time: a provider that sees one used twice may end the whole sign-in. RFC 9700
+// §4.14.2.
+func (s *store) turn(ctx context.Context, route string) (done func(), err error) {
+	dir := filepath.Join(s.data, dirName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+	}
+	tick := time.NewTicker(turnPoll)
+	defer tick.Stop()
+	for {
+		done, ok, err := osfile.TryLock(filepath.Join(dir, route+".turn"))
+		if err != nil {
+			return nil, fmt.Errorf("tokens of route %s: %w", route, err)
+		}
+		if ok {
+			return done, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 func (s *store) lock(route string) (unlock func(), err error) {
 	dir := filepath.Join(s.data, dirName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -179,7 +209,7 @@ func (s *store) write(route string, st *state) error {
 	if err != nil {
 		return err
 	}
-	k, err := s.sealer()
+	k, err := s.sealer(true)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,23 @@ func TestLock_OneAtATime(t *testing.T) {
 	}
 }
 
+func TestTryLock_DoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := TryLock(path); ok || err != nil {
+		t.Errorf("of a lock that is taken: %v, %v", ok, err)
+	}
+	unlock()
+	unlock, ok, err := TryLock(path)
+	if !ok || err != nil {
+		t.Fatalf("of one that is free: %v, %v", ok, err)
+	}
+	unlock()
+}
+
 func TestLock_MissingDirectory(t *testing.T) {
 	if _, err := Lock(filepath.Join(t.TempDir(), "no", "lock")); !os.IsNotExist(err) {
 		t.Errorf("%v", err)

@@ -20,6 +20,19 @@ func lock(f *os.File) error {
 	}
 }
 
+func tryLock(f *os.File) (bool, error) {
+	for {
+		switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, err
+		}
+	}
+}
+
 // Inode returns the number of a file in its file system, which a file that
 // replaces another does not share; 0 where there is none.
 func Inode(info fs.FileInfo) uint64 {

@@ -63,6 +63,7 @@ type Client struct {
 	secrets   []string // what must not be recorded; during AUTH only
 	password  string   // the same; during AUTH only
 	mechanism string   // that the last login used
+	certified bool     // the server has asked for a certificate and was shown ours
 	began     time.Time
 	rec       recorder
 	address   string // the address in use

@@ -23,7 +23,7 @@ func (c *Client) mechanisms(cred Credentials) []sasl.Client {
 		state = &cs
 	}
 	var all []sasl.Client
-	if state != nil && c.hasCertificate() {
+	if state != nil && c.certified {
 		all = append(all, external{user: cred.User})
 	}
 	sent := []sasl.Client{
@@ -51,12 +51,6 @@ func (c *Client) mechanisms(cred Credentials) []sasl.Client {
 		return all
 	}
 	return slices.DeleteFunc(all, func(m sasl.Client) bool { return !strings.EqualFold(nameOf(m), cred.Mechanism) })
-}
-
-// hasCertificate reports whether we have a certificate of our own to show.
-func (c *Client) hasCertificate() bool {
-	t := c.o.TLSConfig
-	return t != nil && (len(t.Certificates) > 0 || t.GetClientCertificate != nil)
 }
 
 // Mechanisms are the names that Credentials.Mechanism may have.

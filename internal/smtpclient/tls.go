@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func (c *Client) handshake(ctx context.Context, policy Policy) *evidence.Error {
 		}
 		return nil
 	}
+	c.watchCertificate(config)
 	c.conn.SetDeadline(time.Now().Add(c.o.Timeouts.TLS))
 	conn := tls.Client(c.raw, config)
 	err := conn.HandshakeContext(ctx)
@@ -79,6 +81,24 @@ func (c *Client) tlsConfig(policy Policy) *tls.Config {
 		}
 	}
 	return config
+}
+
+// watchCertificate notes whether a certificate of our own is shown, which the server
+// must ask for. config is ours alone.
+func (c *Client) watchCertificate(config *tls.Config) {
+	c.certified = false
+	have, choose := config.Certificates, config.GetClientCertificate
+	config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		shown := &tls.Certificate{} // none; RFC 8446 §4.4.2
+		var err error
+		if choose != nil {
+			shown, err = choose(r)
+		} else if i := slices.IndexFunc(have, func(x tls.Certificate) bool { return r.SupportsCertificate(&x) == nil }); i >= 0 {
+			shown = &have[i]
+		}
+		c.certified = err == nil && len(shown.Certificate) > 0
+		return shown, err
+	}
 }
 
 // serverName returns the host as certificates and SNI have it.
