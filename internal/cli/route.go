@@ -224,6 +224,9 @@ ssh -L PORT:127.0.0.1:PORT. Without either, the provider decides.`,
 				return err
 			}
 			defer tokens.Close()
+			if set := s.Settings(); set.Grant != oauth.RefreshToken {
+				return fmt.Errorf("nobody signs in for route %s: it gets its tokens by %s; whether that works says wellsent doctor --route %s", set.Route, strings.ReplaceAll(string(set.Grant), "_", " "), set.Route)
+			}
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return a.signIn(ctx, s, browser, device, port)
