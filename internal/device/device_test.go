@@ -241,3 +241,18 @@ func TestReport_TitleOfAFailureHasNoPlaceholders(t *testing.T) {
 	}
 	t.Error("no failure is reported")
 }
+
+func TestReport_NamesARefusedSender(t *testing.T) {
+	const refusal = "was refused: 553 5.7.1 Sender address rejected: other@example.org is not owned by this host. Send as scan@example.org, or ask the administrator to add the address"
+	b := book(t, at(1, Session{Device: "scanner", Failure: &Failure{What: refusal}}))
+	for _, s := range Report(NewSet([]Device{scanner}), b.Records(), begin) {
+		if len(s.Failures) != 1 || s.Failures[0].Cause != "sender.address-not-owned" || !strings.Contains(strings.Join(s.Failures[0].Do, " "), "senders of its [[device]] scanner") {
+			t.Errorf("%+v", s.Failures)
+		}
+	}
+	for _, what := range []string{"was refused: 500 5.5.2 Command not recognised", "closed without QUIT", "gives a password that is wrong"} {
+		if id := named(what); id != "" {
+			t.Errorf("%s: %s", what, id)
+		}
+	}
+}
