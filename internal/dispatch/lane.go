@@ -26,6 +26,10 @@ const (
 	mxConnections    = 20 // conversations with the hosts of one domain
 )
 
+// longestWait is the longest that a lane waits before it is tried again: as much as
+// another side may ask for, and jitter.
+const longestWait = 24*time.Hour + time.Minute
+
 // recordVersion is the version of a lane's record. 1: the first.
 const recordVersion = 1
 
@@ -80,6 +84,11 @@ func (l *lane) restore(record []byte) error {
 	}
 	if h.Version != recordVersion {
 		return fmt.Errorf("lane %s: record of version %d", l.name, h.Version)
+	}
+	// Written while the clock was ahead. Without the monotonic clock, so that it is past
+	// at once where it is now that the clock is behind.
+	if latest := time.Now().Add(longestWait).Round(0); h.Next.After(latest) {
+		h.Next = latest
 	}
 	l.health = h
 	return nil

@@ -193,3 +193,26 @@ func TestFlush_FollowsMailToALaneThatDoesNotGo(t *testing.T) {
 		}
 	})
 }
+
+// TestRestore_AClockThatWasAheadDoesNotStopALane: the wait of a lane that was written
+// then would last for a year.
+func TestRestore_AClockThatWasAheadDoesNotStopALane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, nil)
+		o.hop.set(loginRefused)
+		o.accept("ann@example.org", "bob@example.net")
+		time.Sleep(time.Minute)
+		o.stop()
+		l := o.lane("host")
+		l.health.Next = time.Now().AddDate(1, 0, 0)
+		o.saveLane(t.Context(), l)
+		o.hop.set(nil)
+		o.Dispatcher = New(o.o)
+		o.start()
+		defer func() { o.stop() }()
+		time.Sleep(25 * time.Hour)
+		if left := o.entries(); len(left) != 0 {
+			t.Errorf("after a day: %+v", left)
+		}
+	})
+}
