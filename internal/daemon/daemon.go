@@ -109,10 +109,11 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	d.devices.Store(cfg.DeviceSet())
 	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
+	attach()
 	d.routes.Store(routes)
 	// The group may enter: the control socket is for it. Everything else in the
 	// directory has modes of its own.
@@ -273,7 +274,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -290,6 +291,7 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	if err := d.setOutside(cfg); err != nil {
 		return err // config has made the same before, so it does not come to that
 	}
+	attach()
 	d.routes.Store(routes)
 	d.submission.SetSettings(settings(cfg))
 	d.devices.Store(cfg.DeviceSet())
