@@ -245,6 +245,7 @@ func (o *office) waiting() int {
 // TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered: tokens live for moments and
 // the server drops connections, so most logins need another token.
 func TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second)
 	o.signIn()
@@ -275,6 +276,7 @@ func TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered(t *testing.T) {
 // TestTokens_RevokedMidwayPausesAndNothingBounces: then somebody signs in again and
 // resumes the lane, and all goes out.
 func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second)
 	o.signIn()
@@ -323,6 +325,7 @@ func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
 // TestTokens_OutageOfTheProviderTakesTheLaneDown: it is no fault of anybody's here,
 // and passes.
 func TestTokens_OutageOfTheProviderTakesTheLaneDown(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second) // of less the provider says 0
 	o.signIn()
