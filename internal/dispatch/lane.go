@@ -9,6 +9,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
@@ -112,12 +113,15 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
-// settings names the hosts, the login and the way to them of r. What a lane has learned by one set
-// of them says nothing about another.
+// settings names the hosts, the login, the mailbox and the way to them of r. What a
+// lane has learned by one set of them says nothing about another.
 func settings(r *route.Route) string {
 	s := r.User
 	for _, v := range r.Via {
 		s += " " + v.String()
+	}
+	if r.From != smtp.NullPath {
+		s += " as " + string(r.From)
 	}
 	// A server may know us by where we come from, or by our certificate.
 	if r.Proxy != nil {

@@ -216,3 +216,41 @@ func TestRestore_AClockThatWasAheadDoesNotStopALane(t *testing.T) {
 		}
 	})
 }
+
+// TestRewriting_AMailboxThatMayNotSendPausesTheRoute: all of its mail is sent as that
+// mailbox, so that no sender is at fault, and nothing is to be returned to one.
+func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := smart("host", route.Pace{}, "*")
+		x := openReloadable(t, host)
+		defer x.stop()
+		x.accept("ann@example.org", "first@example.net")
+		synctest.Wait() // as it comes, this works
+		as := *host
+		as.From = "relay@example.org"
+		x.set(&as)
+		x.Reloaded(t.Context())
+		x.by("host").set(func(smtp.Path) *evidence.Error {
+			return refusal(evidence.StagePostData, 550, 7, 60, "SendAsDenied; relay@example.org not allowed to send as relay@example.org")
+		})
+		for i := range 5 {
+			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
+		}
+		time.Sleep(10 * 24 * time.Hour)
+		lanes, err := x.Lanes(t.Context())
+		if err != nil || len(lanes) != 1 || lanes[0].State != lanePaused || lanes[0].Queued != 10 || // five of them notices of the delay
+			lanes[0].Cause.Family() != "sender" {
+			t.Errorf("%+v, %v", lanes, err)
+		}
+		x.by("host").set(nil)
+		time.Sleep(2 * time.Hour)
+		for i := range 5 {
+			if to := smtp.Path(fmt.Sprintf("r%d@example.net", i)); x.by("host").count(to) != 1 {
+				t.Errorf("%s had it %d times", to, x.by("host").count(to))
+			}
+		}
+		if left := x.entries(); len(left) != 0 {
+			t.Errorf("left %+v", left)
+		}
+	})
+}
