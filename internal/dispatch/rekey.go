@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/route"
@@ -36,6 +37,7 @@ func (b *moving) add(m *spool.Message) (rest *spool.Message) {
 		}
 		o := spool.OutcomeOf(m.ID, x)
 		o.Destination, o.Next = name, time.Time{}
+		o.ExpireAt = b.d.expiryElsewhere(m, x, time.Now())
 		b.outcomes = append(b.outcomes, o)
 		gone.Recipients = append(gone.Recipients, *x)
 	}
@@ -46,6 +48,25 @@ func (b *moving) add(m *spool.Message) (rest *spool.Message) {
 		return nil
 	}
 	return &stays
+}
+
+// expiryElsewhere returns when a recipient is to expire that leaves its lane: the
+// time during which that was paused goes with it, for the other lane knows nothing
+// of it.
+func (d *Dispatcher) expiryElsewhere(m *spool.Message, x *spool.Recipient, now time.Time) time.Time {
+	d.mu.RLock()
+	l := d.lanes[x.Destination]
+	d.mu.RUnlock()
+	if l == nil || x.ExpireAt.IsZero() {
+		return x.ExpireAt
+	}
+	l.mu.Lock()
+	pauses := slices.Clone(l.health.Pauses)
+	l.mu.Unlock()
+	if len(pauses) == 0 {
+		return x.ExpireAt
+	}
+	return later(x.ExpireAt, effectiveExpiry(life{received: m.Envelope.Received, expireAt: x.ExpireAt, most: d.o.ExpireAfter, pauses: pauses}, now))
 }
 
 // full reports that it is time to settle.

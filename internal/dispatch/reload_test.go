@@ -254,3 +254,54 @@ func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
 		}
 	})
 }
+
+// TestReload_TheTimeOfAPauseGoesWithTheMail: what has waited behind a paused route
+// and is given to another has as long to live there as it would have had here.
+func TestReload_TheTimeOfAPauseGoesWithTheMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := openReloadable(t, smart("host", route.Pace{}, "*"))
+		defer x.stop()
+		x.by("host").set(loginRefused)
+		for i := range 5 {
+			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
+		}
+		time.Sleep(10 * 24 * time.Hour)
+		x.by("other").set(func(smtp.Path) *evidence.Error {
+			return &evidence.Error{Stage: evidence.StageConnect, Scope: evidence.ScopeHost, Origin: evidence.OriginNetwork, Err: fmt.Errorf("connection refused")}
+		})
+		x.set(smart("other", route.Pace{}, "*"), smart("host", route.Pace{}, "nobody@example.org"))
+		x.Reloaded(t.Context())
+		time.Sleep(4 * 24 * time.Hour)
+		x.by("other").set(nil)
+		time.Sleep(time.Hour)
+		for i := range 5 {
+			if to := smtp.Path(fmt.Sprintf("r%d@example.net", i)); x.by("other").count(to) != 1 {
+				t.Errorf("%s had it %d times", to, x.by("other").count(to))
+			}
+		}
+		x.by("other").set(loginRefused)
+	})
+}
+
+// TestReload_WhatHasLivedLongEnoughElsewhereExpires all the same.
+func TestReload_WhatHasLivedLongEnoughElsewhereExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := openReloadable(t, smart("host", route.Pace{}, "*"))
+		defer x.stop()
+		down := func(smtp.Path) *evidence.Error {
+			return &evidence.Error{Stage: evidence.StageConnect, Scope: evidence.ScopeHost, Origin: evidence.OriginNetwork, Err: fmt.Errorf("connection refused")}
+		}
+		x.by("host").set(down)
+		x.by("other").set(down)
+		x.accept("", "bob@example.net")
+		time.Sleep(4 * 24 * time.Hour)
+		x.set(smart("other", route.Pace{}, "*"))
+		x.Reloaded(t.Context())
+		time.Sleep(25 * time.Hour)
+		for _, e := range x.entries() {
+			if e.Address == "bob@example.net" && e.State == "queued" {
+				t.Errorf("after five days: %+v", e)
+			}
+		}
+	})
+}
