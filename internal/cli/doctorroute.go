@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -77,18 +76,18 @@ func (a *app) targetOfRoute(c *cobra.Command, f *doctorFlags, q *doctor.Question
 	default:
 		return nil, wrongUse(c, "route %s has no server of its own (%s): give a server, such as one of the recipient's MX", rt.Name, via.String())
 	}
-	if r.OAuth == nil {
-		return nil, nil
+	settings, err := r.TokenSettings()
+	if err != nil {
+		return nil, usageError("%s", err)
 	}
-	settings := *r.OAuth
-	if settings.Roots == nil {
-		settings.Roots = rt.Roots
+	if settings == nil {
+		return nil, nil
 	}
 	if err := becomeOwner(cfg.Data); err != nil { // what is renewed must stay the server's to read
 		return nil, err
 	}
 	tokens := oauth.New(cfg.Data, oauth.Options{})
-	q.Grant = grantOf(tokens.Source(settings), via, rt, q)
+	q.Grant = grantOf(tokens.Source(*settings), via, rt, q)
 	return tokens.Close, nil
 }
 
@@ -140,7 +139,7 @@ func grantOf(source *oauth.Source, via route.Via, rt *route.Route, q *doctor.Que
 	}
 	g.Token = func(ctx context.Context) (string, doctor.GrantAnswer) { return newToken(ctx, source, audience) }
 	if address := directoryOf(&s); address != "" {
-		g.Directory = func(ctx context.Context) doctor.DirectoryAnswer { return askDirectory(ctx, address, s.Roots) }
+		g.Directory = func(ctx context.Context) doctor.DirectoryAnswer { return askDirectory(ctx, address, &s) }
 	}
 	if g.Via != "smtp" {
 		g.Send = func(ctx context.Context, token, to string, message []byte) *evidence.Error {
@@ -202,12 +201,15 @@ func directoryOf(s *oauth.Settings) string {
 const maxDirectory = 64 << 10
 
 // askDirectory asks for the settings of a tenant. No secret is sent.
-func askDirectory(ctx context.Context, address string, roots *x509.CertPool) doctor.DirectoryAnswer {
+func askDirectory(ctx context.Context, address string, s *oauth.Settings) doctor.DirectoryAnswer {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return doctor.DirectoryAnswer{}
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
+	if s.Dial != nil { // the route's proxy, for this as for the tokens
+		transport.Proxy, transport.DialContext = nil, s.Dial
+	}
 	res, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return doctor.DirectoryAnswer{}

@@ -212,6 +212,9 @@ func (j *judge) broken(t *Talk) *Finding {
 		seen = append(seen, "nor when it was spoken to first")
 	}
 	if len(seen) == 3 {
+		if x := j.muted(t); x != nil {
+			return x
+		}
 		return j.find("service.wrong-protocol-other", explain.Likely, seen...)
 	}
 	x.Seen = append(x.Seen, seen...)

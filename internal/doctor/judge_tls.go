@@ -195,6 +195,11 @@ func (j *judge) outOfDate(t *Talk, shown string) *Finding {
 // handshake judges a handshake that failed before there was a certificate to
 // judge.
 func (j *judge) handshake(t *Talk) *Finding {
+	if t.mute() {
+		if x := j.muted(t); x != nil {
+			return x
+		}
+	}
 	legacy := j.f.talk(talkLegacy)
 	if legacy != nil && legacy.TLS != "" {
 		switch legacy.TLS {

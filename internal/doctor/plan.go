@@ -371,10 +371,20 @@ func trouble(q *Question, f *Facts) []probe {
 	if t.stalled() && q.Proxy == nil && f.talk(talkSmall) == nil {
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkSmall)})
 	}
+	if t.mute() && f.talk(talkControl) == nil {
+		if controls := strangerProbes(q, f, t); len(controls) > 0 {
+			probes = append(probes, controls...)
+			for _, port := range []int{465, 587} {
+				if port != t.Port {
+					add(probe{kind: probeTalk, at: Endpoint{q.Host, port}, security: usual(port), why: string(talkPort)})
+				}
+			}
+		}
+	}
 	switch s := t.Failure.Stage; {
 	case t.Security == Implicit && s == evidence.StageTLS && t.Spoke != ProtoTLS && f.talk(talkMode) == nil:
 		add(probe{kind: probeTalk, at: at, security: StartTLS, why: string(talkMode)})
-	case s == evidence.StageTLS && t.VerifyError == nil && !t.AskedCert && f.talk(talkLegacy) == nil:
+	case s == evidence.StageTLS && t.VerifyError == nil && !t.AskedCert && f.talk(talkLegacy) == nil && !t.mute():
 		add(probe{kind: probeTalk, at: at, security: t.Security, why: string(talkLegacy)})
 	case s == evidence.StageTLS && t.VerifyError != nil:
 		if q.betweenServers() && f.talk(talkAnyCert) == nil {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 )
 
@@ -19,7 +20,7 @@ import (
 // strangerProbes ask hosts known to be up on the port of a conversation in which
 // somebody else than the host seems to have answered.
 func strangerProbes(q *Question, f *Facts, t *Talk) []probe {
-	if f.talk(talkControl) != nil || !t.byStranger() || !slices.Contains(submissionPorts, t.Port) {
+	if f.talk(talkControl) != nil || !t.byStranger() && !t.mute() || !slices.Contains(submissionPorts, t.Port) {
 		return nil
 	}
 	hosts := []string{}
@@ -44,6 +45,42 @@ func strangerProbes(q *Question, f *Facts, t *Talk) []probe {
 
 // maxStrangers is how many other hosts are asked.
 const maxStrangers = 2
+
+// mute reports whether a server took the connection and said nothing at all.
+func (t *Talk) mute() bool {
+	if t.Failure == nil || t.Spoke != "" || t.First != 0 || !isTimeout(t.Failure.Err) {
+		return false
+	}
+	return t.Failure.Stage == evidence.StageGreeting || t.Security == Implicit && t.Failure.Stage == evidence.StageTLS
+}
+
+// muted judges a mail port on which connections are opened and nothing comes back:
+// whether other hosts are as mute there, and whether another port of the host is
+// not. It returns nil where neither tells.
+func (j *judge) muted(t *Talk) *Finding {
+	var mute, speak []string
+	for _, c := range j.f.Talks {
+		switch {
+		case c.Why != talkControl:
+		case c.mute():
+			mute = append(mute, c.Endpoint.String())
+		case c.First > 0:
+			speak = append(speak, c.Endpoint.String())
+		}
+	}
+	seen := "connected to " + t.Endpoint.String() + ", and nothing came back, whatever was said"
+	if len(mute) > 0 && len(speak) == 0 {
+		return j.find("net.port-blocked", explain.Likely, seen, "it is the same with "+listOf(mute)+": something on the way takes the connection and lets nothing through")
+	}
+	for _, other := range j.f.Talks {
+		if other.Why != talkPort || !other.well() || other.NoTLS || len(speak) == 0 {
+			continue
+		}
+		x := j.find("service.wrong-port", explain.Likely, seen, fmt.Sprintf("port %d of the same server takes mail (%s)", other.Port, other.inWords()), "other servers answer on this port: "+listOf(speak))
+		return x.first(fmt.Sprintf("Use port %d with %s (tried just now: it answers).", other.Port, securityWords(other.Security)))
+	}
+	return nil
+}
 
 // byStranger reports whether somebody else than the host seems to have answered: by
 // a certificate that is not for its name, or without TLS, by the name in the

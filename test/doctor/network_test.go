@@ -21,6 +21,8 @@ type blockage struct {
 	also   []cause.ID
 }
 
+const answersOf = "ip saddr " + target + " "
+
 const toTarget = "ip daddr " + target + " "
 
 var blockages = []blockage{
@@ -40,6 +42,12 @@ var blockages = []blockage{
 	{name: "a port that nobody serves", target: "smtp://mail.world.test:2525", more: []string{"--control", control1 + ":587"}, want: "service.wrong-port"},
 	{name: "the name server dropped", rules: []string{"ip daddr " + nameServed + " drop"}, want: "dns.resolver-unreachable"},
 	{name: "the name server prohibited", rules: []string{"ip daddr " + nameServed + " reject"}, want: "dns.resolver-unreachable"},
+	{name: "connected, and nothing comes back, from anybody", rules: []string{"tcp sport 587 meta length > 60 drop"}, want: "net.port-blocked"},
+	{name: "connected, and nothing comes back, 465", target: "smtps://mail.world.test:465", rules: []string{"tcp sport 465 meta length > 60 drop"}, want: "net.port-blocked"},
+	{name: "connected, and nothing comes back from this port", rules: []string{answersOf + "tcp sport 587 meta length > 60 drop"}, want: "service.wrong-port"},
+	{name: "connected, and nothing comes back from this server", rules: []string{answersOf + "tcp sport { 465, 587 } meta length > 60 drop"}, want: "service.wrong-protocol-other", also: []cause.ID{"net.timeout"}},
+	{name: "what is said is dropped", rules: []string{"tcp dport 587 ct state established meta length > 60 drop"}, want: "net.timeout"},
+	{name: "only web pages pass", rules: []string{"ct state established accept", "tcp dport != 443 drop"}, want: "net.port-blocked"},
 	{name: "everything dropped, by address", target: "smtp://" + target + ":587", rules: []string{"drop"}, want: "net.offline"},
 	{name: "IPv6 dropped", target: "smtp://six.world.test:1587", rules: []string{"ip6 daddr fd12::/64 tcp dport 1587 drop"}, want: "net.ipv6-broken"},
 	{name: "IPv6 reset", target: "smtp://six.world.test:1587", rules: []string{"ip6 daddr fd12::/64 tcp dport 1587 reject with tcp reset"}, want: "net.ipv6-broken"},

@@ -247,9 +247,6 @@ func TestWalkthrough_ExchangeOnline(t *testing.T) {
 						t.Errorf("without --send it exits with %d\n%s", code, out)
 					}
 				case b.lang == "sh":
-					if needsLogin(b.text) && !hasLogin(t, w) {
-						t.Skip("this version has no wellsent route login")
-					}
 					out := w.must(t, b.text, nil)
 					if strings.Contains(b.text, "doctor") && !strings.Contains(out, "The way of the token:") {
 						t.Errorf("%s: no steps\n%s", b.text, out)
@@ -258,14 +255,6 @@ func TestWalkthrough_ExchangeOnline(t *testing.T) {
 			}
 		})
 	}
-}
-
-func needsLogin(script string) bool { return strings.Contains(script, "route login") }
-
-// hasLogin reports whether this version can sign in.
-func hasLogin(t *testing.T, w *walker) bool {
-	code, _ := w.run(t, "wellsent route list", nil)
-	return code == 0
 }
 
 // TestWalkthrough_Gmail: docs/gmail.md, up to Google's door.
@@ -314,9 +303,6 @@ func TestWalkthrough_Gmail(t *testing.T) {
 				case "toml":
 					w.configure(t, b.text, more)
 				case "sh":
-					if needsLogin(b.text) && !hasLogin(t, w) {
-						t.Skip("this version has no wellsent route login")
-					}
 					w.must(t, b.text, func(line string) { browse(line) })
 				}
 			}

@@ -3,6 +3,7 @@ package pebblespool
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,6 +34,48 @@ func syncDir(fs vfs.FS, dir string) error {
 		err = closeErr
 	}
 	return err
+}
+
+// unfinished is a file that stands in the directory while the store is made. What
+// power loss leaves of that Pebble cannot always open: the name of its first
+// manifest may be on disk, and the manifest not. No message was taken by then.
+const unfinished = "UNFINISHED"
+
+// fresh reports whether the store is still to be made, and notes on disk that it is
+// being made. What a crash has left of an earlier try is removed.
+func (s *Store) fresh() (bool, error) {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(names, unfinished) && slices.ContainsFunc(names, func(n string) bool { return n != "LOCK" }) {
+		return false, nil
+	}
+	for _, n := range names {
+		if n == "LOCK" || n == unfinished {
+			continue
+		}
+		if err := s.fs.RemoveAll(s.fs.PathJoin(s.dir, n)); err != nil {
+			return false, err
+		}
+	}
+	f, err := s.fs.Create(s.fs.PathJoin(s.dir, unfinished), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return false, err
+	}
+	if err := f.Close(); err != nil {
+		return false, err
+	}
+	return true, syncDir(s.fs, s.dir)
+}
+
+// made notes on disk that the store is whole. It must be there before a message is:
+// an unfinished store is thrown away.
+func (s *Store) made() error {
+	if err := s.fs.Remove(s.fs.PathJoin(s.dir, unfinished)); err != nil {
+		return err
+	}
+	return syncDir(s.fs, s.dir)
 }
 
 // lockError says that the directory is in use, if that is what err says.

@@ -78,9 +78,20 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.lock, err = pebble.LockDirectory(dir, s.fs); err != nil {
 		return nil, lockError(dir, err)
 	}
+	fresh, err := s.fresh()
+	if err != nil {
+		s.lock.Close()
+		return nil, fmt.Errorf("make the spool %s: %w", dir, err)
+	}
 	size := diskSize(s.fs, dir)
 	s.room = newRoom(s, o.MinFree, size)
-	if err := s.openDB(memTableSize(size)); err != nil {
+	err = s.openDB(memTableSize(size))
+	if err == nil && fresh {
+		if err = s.made(); err != nil {
+			s.write(s.db.Close) // what went wrong before is what counts
+		}
+	}
+	if err != nil {
 		// A store that broke while it was opened holds on to the lock: Pebble may not
 		// be called any more, and the process is to end.
 		if s.isBroken() == nil {
