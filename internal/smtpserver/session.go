@@ -369,7 +369,11 @@ func (s *session) reply(r smtp.Reply) {
 	if r.Positive() || r.Code == 421 {
 		return
 	}
-	s.note("", "was refused: "+r.String())
+	var id causeID
+	if r.Enhanced.Subject == 3 && r.Enhanced.Detail == 1 {
+		id = "server.insufficient-storage" // ours: nothing is wrong with the client. RFC 3463 §3.4
+	}
+	s.note(id, "was refused: "+r.String())
 	s.errors++
 	if s.state == stateClosed {
 		return

@@ -69,7 +69,7 @@ func start(t *testing.T, spec Listener, change func(*Config)) (s *Server, addr s
 	client.ServerName = "post.example.org"
 	o = &office{}
 	c := Config{Hostname: "post.example.org", TLS: server, Handler: o, MaxMessageSize: 1000, MaxRecipients: 3,
-		Timeouts: Timeouts{Slow: time.Millisecond}}
+		Timeouts: Timeouts{Slow: time.Microsecond}}
 	if change != nil {
 		change(&c)
 	}
