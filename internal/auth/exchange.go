@@ -14,7 +14,8 @@ import (
 type Exchange interface {
 	// Next takes what the client says, nil when it has said nothing yet, and returns
 	// the next challenge, or the account when the login is good, or the error when it
-	// is not: ErrMalformed, or one that Login returns.
+	// is not: ErrMalformed, or one that Login returns. An error with a challenge is told
+	// by it, and the client's answer to it does not matter any more.
 	Next(ctx context.Context, response []byte) (challenge []byte, account *Account, err error)
 	// User returns the name that the client has given, for the log; "" before.
 	User() string

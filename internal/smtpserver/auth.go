@@ -109,7 +109,7 @@ func (s *session) exchange(x smtp.Exchange, initial string, hasInitial bool) (ac
 	}
 	for {
 		step := x.Next(s.ctx, response)
-		if step.Account != "" || step.Refusal != nil {
+		if step.Account != "" || step.Refusal != nil && step.Challenge == nil {
 			return step.Account, step.Refusal
 		}
 		s.reply(challenge(base64.StdEncoding.EncodeToString(step.Challenge)))
@@ -122,6 +122,9 @@ func (s *session) exchange(x smtp.Exchange, initial string, hasInitial bool) (ac
 		case err != nil:
 			s.readFailed(err)
 			return "", &smtp.Reply{}
+		}
+		if step.Refusal != nil {
+			return "", step.Refusal // also of a client that answers "*"
 		}
 		if response, no = decode(string(line), false); no != nil {
 			return "", no
