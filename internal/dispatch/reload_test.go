@@ -12,6 +12,7 @@ import (
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
+	"github.com/wellsent/wellsent/internal/spool"
 )
 
 // smart is a route by one smart host.
@@ -304,4 +305,19 @@ func TestReload_WhatHasLivedLongEnoughElsewhereExpires(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDestination_AnothersNotificationIsNotOurs: a mail server behind us hands in its
+// own notifications, and they go where its mail does.
+func TestDestination_AnothersNotificationIsNotOurs(t *testing.T) {
+	inside, bounces := smart("inside", route.Pace{}, "*"), smart("bounces", route.Pace{}, "nobody@example.org")
+	inside.Match.Listeners = []string{":25"}
+	d := New(Options{BouncesRoute: "bounces"})
+	table := &route.Table{Routes: []*route.Route{inside, bounces}}
+	for listener, want := range map[string]spool.Destination{":25": "inside", "": "bounces"} {
+		m := &spool.Message{Envelope: spool.Envelope{Listener: listener}}
+		if got := d.destination(table, m, &spool.Recipient{Path: "bob@example.net"}); got != want {
+			t.Errorf("by %q: %s, want %s", listener, got, want)
+		}
+	}
 }
