@@ -63,8 +63,9 @@ type Daemon struct {
 	routes      atomic.Pointer[route.Table]
 	store       *pebblespool.Store
 	tokens      *oauth.Sources
-	certificate string        // the operator's own; "": the private CA's
-	patience    time.Duration // how long mail may wait unannounced
+	certificate string                                         // the operator's own; "": the private CA's
+	clients     atomic.Pointer[map[string]*certificate.Client] // that routes show, by their names
+	patience    time.Duration                                  // how long mail may wait unannounced
 	accounts    *auth.Accounts
 	certs       *certificate.Source
 	dispatcher  *dispatch.Dispatcher
@@ -115,6 +116,7 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	}
 	attach()
 	d.routes.Store(routes)
+	d.watchClients(cfg)
 	// The group may enter: the control socket is for it. Everything else in the
 	// directory has modes of its own.
 	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
@@ -293,6 +295,7 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	}
 	attach()
 	d.routes.Store(routes)
+	d.watchClients(cfg)
 	d.submission.SetSettings(settings(cfg))
 	d.devices.Store(cfg.DeviceSet())
 	d.book.Know(d.devices.Load())

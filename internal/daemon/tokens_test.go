@@ -291,7 +291,7 @@ func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
 	o.submit(30)
 	o.until("the pause", func() bool { return o.lane().State == "paused" })
 	l := o.lane()
-	if l.Cause != "auth.oauth-refresh-failed" || !strings.Contains(l.Reply, "wellsent route login m365") {
+	if l.Cause != "auth.oauth-refresh-failed" || len(l.Do) != 2 || l.Do[0] != "Sign in again: wellsent route login m365" || !strings.Contains(l.Do[1], "wellsent doctor --route m365") {
 		t.Errorf("%+v", l)
 	}
 	if o.waiting() != 30 || o.did(dispatch.ActFail) != 0 {

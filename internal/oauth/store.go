@@ -213,7 +213,7 @@ func (s *store) write(route string, st *state) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(s.path(route), k.seal(route, plain)); err != nil {
+	if err := osfile.Replace(s.path(route), k.seal(route, plain), 0o600); err != nil {
 		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
 	return nil
@@ -231,38 +231,4 @@ func (s *store) remove(route string) error {
 		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
 	return nil
-}
-
-// replace puts data at path, mode 0600, in one step that a crash cannot tear, and
-// durably.
-func replace(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

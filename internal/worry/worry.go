@@ -19,7 +19,9 @@ type Kind string
 const (
 	LanePaused  Kind = "lane-paused"  // nothing goes out by it until somebody acts
 	LaneDown    Kind = "lane-down"    // for longer than mail may wait unannounced
+	LaneNotice  Kind = "lane-notice"  // mail goes out, by a stand-in or by a name that was withdrawn
 	OldMail     Kind = "old-mail"     // it has waited that long
+	NoRoom      Kind = "no-room"      // the disk is full, so no new mail is taken
 	DeadLetters Kind = "dead-letters" // nobody can be told of them
 	Certificate Kind = "certificate"  // the server's own ends, or has
 	SignedOut   Kind = "signed-out"   // a route needs a person to sign in
@@ -67,6 +69,9 @@ func Sort(all []Worry) {
 func Lanes(lanes []dispatch.LaneStatus, patience time.Duration, now time.Time) []Worry {
 	var all []Worry
 	for _, l := range lanes {
+		for _, n := range l.Notices {
+			all = append(all, Worry{Kind: LaneNotice, Subject: l.Name, What: "lane " + l.Name + ": " + n, Do: []string{"see what is wrong: wellsent doctor --route " + l.Name}})
+		}
 		w := Worry{Subject: l.Name, Cause: l.Cause, Since: l.Since, Now: true, Do: append([]string{}, l.Do...)}
 		switch {
 		case l.State == "paused":
@@ -114,6 +119,15 @@ func Queue(m Mail, patience time.Duration, now time.Time) []Worry {
 	return all
 }
 
+// Room judges whether new mail is taken: err is what the spool says of its disk.
+func Room(data string, err error) []Worry {
+	if err == nil {
+		return nil
+	}
+	return []Worry{{Kind: NoRoom, Subject: data, Now: true, Cause: "server.insufficient-storage", What: "no new mail is taken, as the disk of " + data + " is full: clients are told to try later",
+		Do: []string{"see what fills it: df -h " + data, "make room: the server goes on by itself"}}}
+}
+
 // ServerCertificate judges the end of the certificate that clients are shown.
 func ServerCertificate(file string, end, now time.Time) []Worry {
 	if end.IsZero() || end.Sub(now) > certificateAhead {
@@ -121,6 +135,19 @@ func ServerCertificate(file string, end, now time.Time) []Worry {
 	}
 	return []Worry{{Kind: Certificate, Subject: file, Now: !now.Before(end), Cause: "tls.certificate-expired", Until: &end,
 		What: "the certificate in " + file + ends(end, now), Do: []string{"renew it: a running server takes the new file by itself"}}}
+}
+
+// ClientCertificate judges the certificate that a route shows to servers, by
+// its end, or by the error of reading it.
+func ClientCertificate(route string, end time.Time, err error, now time.Time) []Worry {
+	switch {
+	case err != nil:
+		return []Worry{{Kind: Unreadable, Subject: route, Now: true, Cause: "client.bad-configuration", What: "the client certificate of route " + route + " cannot be read: " + err.Error(), Do: []string{}}}
+	case end.Sub(now) > secretAhead:
+		return nil
+	}
+	return []Worry{{Kind: Expiring, Subject: route, Now: !now.Before(end), Cause: "tls.client-certificate-required", Until: &end,
+		What: "the client certificate of route " + route + ends(end, now), Do: []string{"put a new one in its place: a running server takes it by itself"}}}
 }
 
 // Tokens judges the source of a route's tokens.
