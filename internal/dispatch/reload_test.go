@@ -321,3 +321,31 @@ func TestDestination_AnothersNotificationIsNotOurs(t *testing.T) {
 		}
 	}
 }
+
+// TestReload_AnotherHostDoesNotWaitForThisOnes: the provider wanted to be left alone
+// for a while, and the operator has gone to another.
+func TestReload_AnotherHostDoesNotWaitForThisOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := openReloadable(t, smart("host", route.Pace{}, "*"))
+		defer x.stop()
+		x.by("host").set(func(smtp.Path) *evidence.Error {
+			return refusal(evidence.StagePostData, 451, 7, 1, "sending rate exceeded, slow down")
+		})
+		x.accept("ann@example.org", "bob@example.net")
+		time.Sleep(10 * time.Second)
+		x.by("host").set(nil)
+		x.Reloaded(t.Context())
+		time.Sleep(10 * time.Second)
+		if left := x.entries(); len(left) != 1 {
+			t.Fatalf("the same host was not left alone: %+v", left)
+		}
+		other := smart("host", route.Pace{}, "*")
+		other.Via[0].Host = "another.test"
+		x.set(other)
+		x.Reloaded(t.Context())
+		time.Sleep(time.Second)
+		if left := x.entries(); len(left) != 0 {
+			t.Errorf("left %+v", left)
+		}
+	})
+}
