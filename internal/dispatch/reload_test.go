@@ -221,6 +221,7 @@ func TestRestore_AClockThatWasAheadDoesNotStopALane(t *testing.T) {
 // TestRewriting_AMailboxThatMayNotSendPausesTheRoute: all of its mail is sent as that
 // mailbox, so that no sender is at fault, and nothing is to be returned to one.
 func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		host := smart("host", route.Pace{}, "*")
 		x := openReloadable(t, host)
@@ -237,7 +238,7 @@ func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
 		for i := range 5 {
 			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
 		}
-		time.Sleep(10 * 24 * time.Hour)
+		time.Sleep(6 * 24 * time.Hour)
 		lanes, err := x.Lanes(t.Context())
 		if err != nil || len(lanes) != 1 || lanes[0].State != lanePaused || lanes[0].Queued != 10 || // five of them notices of the delay
 			lanes[0].Cause.Family() != "sender" {
@@ -259,6 +260,7 @@ func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
 // TestReload_TheTimeOfAPauseGoesWithTheMail: what has waited behind a paused route
 // and is given to another has as long to live there as it would have had here.
 func TestReload_TheTimeOfAPauseGoesWithTheMail(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		x := openReloadable(t, smart("host", route.Pace{}, "*"))
 		defer x.stop()
@@ -266,13 +268,13 @@ func TestReload_TheTimeOfAPauseGoesWithTheMail(t *testing.T) {
 		for i := range 5 {
 			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
 		}
-		time.Sleep(10 * 24 * time.Hour)
+		time.Sleep(6 * 24 * time.Hour)
 		x.by("other").set(func(smtp.Path) *evidence.Error {
 			return &evidence.Error{Stage: evidence.StageConnect, Scope: evidence.ScopeHost, Origin: evidence.OriginNetwork, Err: fmt.Errorf("connection refused")}
 		})
 		x.set(smart("other", route.Pace{}, "*"), smart("host", route.Pace{}, "nobody@example.org"))
 		x.Reloaded(t.Context())
-		time.Sleep(4 * 24 * time.Hour)
+		time.Sleep(24 * time.Hour)
 		x.by("other").set(nil)
 		time.Sleep(time.Hour)
 		for i := range 5 {
