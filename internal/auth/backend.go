@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,23 @@ type Backend interface {
 	// Check returns the account whose password this is, ErrInvalid where there is none
 	// such, and another error when it cannot tell. It has a bound on how long it takes.
 	Check(ctx context.Context, user, password string) (*Account, error)
+}
+
+// Lent returns the account of a name that is kept elsewhere. It may send as its name
+// where that is an address and nothing that stands for more than one.
+func Lent(name string) *Account {
+	a := &Account{Name: Canonical(name), Addresses: []string{}}
+	if IsAddress(a.Name) {
+		a.Addresses = append(a.Addresses, a.Name)
+	}
+	return a
+}
+
+// IsAddress reports whether what another system says somebody may send as is one plain
+// address: "*@example.org" there would be a whole domain here.
+func IsAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && local != "" && domain != "" && !strings.Contains(domain, "@") && !strings.ContainsAny(s, "*:,; <>\"")
 }
 
 // The bounds of what is known of accounts that are kept elsewhere.

@@ -25,7 +25,7 @@ func (s *session) auth(arg string) event {
 	case mechanism == "":
 		s.reply(replyArgument)
 		return eventNone
-	case s.client.TLS == nil && !s.lenient.PlaintextAuth:
+	case s.client.TLS == nil && (!s.lenient.PlaintextAuth || tokens[mechanism]):
 		s.note("auth.encryption-required", "logs in without encryption")
 		s.reply(replyAuthNeedsTLS)
 		return eventNone

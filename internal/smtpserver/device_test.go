@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/device"
@@ -102,6 +103,19 @@ func TestDevice_SmugglesNothing(t *testing.T) {
 				t.Errorf("%q with commands that end in %q: %d messages, %+v", end, eol, s.Messages, s.Failure)
 			}
 		}
+	}
+}
+
+// TestDevice_EndsItsMessageOtherwise: what then stands in its way is said.
+func TestDevice_EndsItsMessageOtherwise(t *testing.T) {
+	change, ended := with(device.Device{Name: "app", Addresses: localhost, Leniency: device.Leniency{BareNewlines: true}})
+	_, addr, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, func(c *Config) {
+		change(c)
+		c.Timeouts.DataBlock = 50 * time.Millisecond
+	})
+	fmt.Fprint(dial(t, addr), "EHLO app\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\nDATA\r\nhello\n.\r\n")
+	if s := <-ended; s.Failure == nil || s.Failure.Cause != "message.bare-lf" || s.Messages != 0 {
+		t.Errorf("%+v, %+v", s, s.Failure)
 	}
 }
 

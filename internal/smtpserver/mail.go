@@ -133,6 +133,9 @@ func (s *session) data(arg string) event {
 			s.failure = "a refused message did not end: " + err.Error()
 			return eventClose
 		}
+	case isTimeout(body.err) && s.lenient.BareNewlines && !s.bare:
+		s.fail("message.bare-lf", "does not end its message by CRLF.CRLF, though its commands end in CRLF")
+		return eventClose
 	default:
 		s.fail("net.connection-lost", "the connection ended within the message: "+body.err.Error())
 		return eventClose

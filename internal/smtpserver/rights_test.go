@@ -106,7 +106,7 @@ func TestSTARTTLS_NotAfterALogin(t *testing.T) {
 func TestAuth_TokensOnlyUnderTLS(t *testing.T) {
 	spec := Listener{Kind: smtp.KindSubmission, PlaintextAuth: true, Mechanisms: []string{"OAUTHBEARER", "XOAUTH2", "PLAIN"}}
 	_, addr, tc, _ := start(t, spec, nil)
-	play(t, addr, tc, greeted+hello+"S: 250-STARTTLS\nS: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH XOAUTH2 eA==\nS: 504 5.5.4 ...\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n"+
+	play(t, addr, tc, greeted+hello+"S: 250-STARTTLS\nS: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH XOAUTH2 eA==\nS: 538 5.7.11 ...\nC: STARTTLS\nS: 220 2.0.0 ...\nT:\n"+
 		hello+"S: 250-AUTH OAUTHBEARER XOAUTH2 PLAIN\nS: 250 HELP\nC: QUIT\nS: 221 ...\n")
 }
 

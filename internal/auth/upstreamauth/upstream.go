@@ -104,10 +104,7 @@ func (b *Backend) Check(ctx context.Context, user, password string) (*auth.Accou
 	if user == "" || password == "" || len(b.o.Domains) > 0 && !slices.Contains(b.o.Domains, domain) {
 		return nil, auth.ErrInvalid
 	}
-	account := &auth.Account{Name: auth.Canonical(user), Addresses: []string{}}
-	if domain != "" {
-		account.Addresses = append(account.Addresses, account.Name)
-	}
+	account := auth.Lent(user)
 	what := b.digest(account.Name, password)
 	// Not for ever: a name that is forgotten for want of room takes its question along.
 	waiting, cancel := context.WithTimeout(ctx, askTimeout)
