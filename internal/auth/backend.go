@@ -25,11 +25,14 @@ const (
 )
 
 // SetOutside replaces the backends, asked in this order, and the verifier of tokens,
-// nil for none.
+// nil for none. Accounts that are lent go when there is nobody left to lend them.
 func (a *Accounts) SetOutside(backends []Backend, tokens TokenVerifier) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.backends, a.tokens = backends, tokens
+	if len(backends) == 0 && tokens == nil {
+		clear(a.lent)
+	}
 }
 
 func (a *Accounts) outside() []Backend {

@@ -110,10 +110,11 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	d.devices.Store(cfg.DeviceSet())
 	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
+	attach()
 	d.routes.Store(routes)
 	d.watchClients(cfg)
 	// The group may enter: the control socket is for it. Everything else in the
@@ -275,7 +276,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -292,6 +293,7 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	if err := d.setOutside(cfg); err != nil {
 		return err // config has made the same before, so it does not come to that
 	}
+	attach()
 	d.routes.Store(routes)
 	d.watchClients(cfg)
 	d.submission.SetSettings(settings(cfg))

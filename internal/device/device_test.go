@@ -39,7 +39,7 @@ func TestSet_ByAddress(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", c.listener, c.addr, got, c.want)
 		}
 	}
-	if d := s.ByAccount("scan@example.org"); d == nil || d.Name != "known" || s.ByAccount("") != nil || s.ByName("one") == nil {
+	if d := s.ByAccount("scan@example.org"); d == nil || d.Name != "known" || s.ByAccount("ſcan@example.org") != nil || s.ByAccount("") != nil || s.ByName("one") == nil {
 		t.Errorf("%+v", d)
 	}
 	var none *Set

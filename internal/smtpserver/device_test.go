@@ -84,6 +84,27 @@ func TestDevice_BareNewlines(t *testing.T) {
 	}
 }
 
+// TestDevice_SmugglesNothing: a device that ends its commands in CRLF passes on what
+// others write, and no lone LF or CR in it ends the message and begins another.
+func TestDevice_SmugglesNothing(t *testing.T) {
+	const second = "MAIL FROM:<eve@evil.example>%sRCPT TO:<bob@c.example>%sDATA%ssmuggled"
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\n.\r", "\r\n.\r", "\r.\n"} {
+		for _, eol := range []string{"\r\n", "\n"} {
+			if eol == "\n" && !strings.HasPrefix(end, "\r.") {
+				continue // a device whose lines end in LF adds a dot there
+			}
+			change, ended := with(device.Device{Name: "app", Addresses: localhost, Leniency: device.Leniency{BareNewlines: true}})
+			_, addr, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, change)
+			conn := dial(t, addr)
+			text := "EHLO app|MAIL FROM:<a@b.example>|RCPT TO:<b@c.example>|DATA|Subject: x||hello" + end + fmt.Sprintf(second, eol, eol, eol) + "|.|QUIT|"
+			fmt.Fprint(conn, strings.ReplaceAll(text, "|", eol))
+			if s := <-ended; s.Messages != 1 || s.Failure != nil {
+				t.Errorf("%q with commands that end in %q: %d messages, %+v", end, eol, s.Messages, s.Failure)
+			}
+		}
+	}
+}
+
 // TestDevice_LegacyTLS: the floor of TLS is the device's alone.
 func TestDevice_LegacyTLS(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
