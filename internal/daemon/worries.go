@@ -20,7 +20,7 @@ import (
 const (
 	watchEvery = time.Hour
 	warnEvery  = 24 * time.Hour // the same worry in the log
-	countDead  = 10_000         // more are not counted
+	countMost  = 10_000         // messages; more are not counted
 
 	smallMessage = 64 << 10 // octets; with no room for it the disk is full
 )
@@ -57,20 +57,33 @@ func (d *Daemon) mailWorries(ctx context.Context, now time.Time) ([]worry.Worry,
 		m.Oldest = e.Received // they come in the order of acceptance
 		break
 	}
+	var err error
+	if m.Dead, err = d.count(ctx, spool.StateDead, func(*dispatch.Entry) bool { return true }); err != nil {
+		return nil, err
+	}
+	// What an operator holds is the operator's own affair.
+	if m.Held, err = d.count(ctx, spool.StateHeld, func(e *dispatch.Entry) bool { return e.Cause.Family() == "sender" }); err != nil {
+		return nil, err
+	}
+	return worry.Queue(m, d.patience, now), nil
+}
+
+// count returns how many messages have a recipient in that state for which is holds.
+func (d *Daemon) count(ctx context.Context, state spool.State, is func(*dispatch.Entry) bool) (n int, err error) {
 	seen := spool.QueueID("")
-	for e, err := range d.dispatcher.List(ctx, dispatch.Filter{States: []string{string(spool.StateDead)}}) {
+	for e, err := range d.dispatcher.List(ctx, dispatch.Filter{States: []string{string(state)}}) {
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		if e.QueueID != seen {
-			m.Dead++
-			seen = e.QueueID
+		if e.QueueID == seen || !is(&e) {
+			continue
 		}
-		if m.Dead >= countDead {
+		seen = e.QueueID
+		if n++; n >= countMost {
 			break
 		}
 	}
-	return worry.Queue(m, d.patience, now), nil
+	return n, nil
 }
 
 func (d *Daemon) roomWorries(context.Context, time.Time) ([]worry.Worry, error) {

@@ -33,8 +33,12 @@ func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool
 		f.Port = c.route.Via[0].Port
 	}
 	x := name(err, f)
-	if ofToken(err) && err.Scope == evidence.ScopeRoute {
+	switch {
+	case err.Scope != evidence.ScopeRoute || c.route.Token == nil:
+	case ofToken(err), x.Cause == "auth.oauth-token-rejected":
 		x.Actor, x.Do = cause.ActorSenderAdmin, tokenRemedies(err, c.route.Name)
+	case x.Cause == "auth.oauth-scope":
+		x.Do = append(tokenRemedies(err, c.route.Name), x.Do...)
 	}
 	return x
 }

@@ -63,6 +63,7 @@ type lane struct {
 	concurrency float64   // conversations allowed now
 	gapEnds     time.Time // of the gap after the last message, while slow. Apart from health.Next, before which what fails is no news
 	ceiling     int       // conversations that the other side was seen to allow; 0: no such
+	troubledBy  string    // the settings by which its trouble came; "": not known
 	notices     []string  // what the operator should know although it works; as of the last message that went well
 	ceilingAt   time.Time
 	told        map[string]time.Time // when the log was last told of a bound of the pace; at most one for each

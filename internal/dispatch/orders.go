@@ -321,12 +321,13 @@ func (d *Dispatcher) Reloaded(ctx context.Context) {
 	d.mu.RUnlock()
 	for _, l := range all {
 		l.mu.Lock()
-		state := l.health.State
+		state, by := l.health.State, l.troubledBy
 		l.mu.Unlock()
 		r, _ := d.o.Routes().ByLane(string(l.name))
 		switch {
 		case state == lanePaused,
-			state == laneDown && (r == nil || !r.IsMX()): // of exchangers we have no settings, and there are very many
+			state == laneSlow && r != nil && by != "" && by != settings(r), // who wanted less is not who is asked now
+			state == laneDown && (r == nil || !r.IsMX()):                   // of exchangers we have no settings, and there are very many
 			d.probe(ctx, l)
 		default:
 			d.look(l)

@@ -224,7 +224,7 @@ func (b *moving) claim(ctx context.Context, m *spool.Message) error {
 func (d *Dispatcher) destination(table *route.Table, m *spool.Message, x *spool.Recipient) spool.Destination {
 	e := &m.Envelope
 	r := table.For(route.Question{Recipient: x.Path, Sender: e.From, Account: e.Account, Listener: e.Listener, Device: e.Device})
-	if ours := e.From.IsNull() && e.Account == "" && e.Device == ""; ours {
+	if ours := e.From.IsNull() && e.Account == "" && e.Device == "" && e.Listener == ""; ours {
 		if b, _ := table.ByLane(d.o.BouncesRoute); b != nil && d.o.BouncesRoute != "" {
 			r = b
 		}

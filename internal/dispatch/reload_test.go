@@ -12,6 +12,7 @@ import (
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
+	"github.com/wellsent/wellsent/internal/spool"
 )
 
 // smart is a route by one smart host.
@@ -220,6 +221,7 @@ func TestRestore_AClockThatWasAheadDoesNotStopALane(t *testing.T) {
 // TestRewriting_AMailboxThatMayNotSendPausesTheRoute: all of its mail is sent as that
 // mailbox, so that no sender is at fault, and nothing is to be returned to one.
 func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		host := smart("host", route.Pace{}, "*")
 		x := openReloadable(t, host)
@@ -236,7 +238,7 @@ func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
 		for i := range 5 {
 			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
 		}
-		time.Sleep(10 * 24 * time.Hour)
+		time.Sleep(6 * 24 * time.Hour)
 		lanes, err := x.Lanes(t.Context())
 		if err != nil || len(lanes) != 1 || lanes[0].State != lanePaused || lanes[0].Queued != 10 || // five of them notices of the delay
 			lanes[0].Cause.Family() != "sender" {
@@ -258,6 +260,7 @@ func TestRewriting_AMailboxThatMayNotSendPausesTheRoute(t *testing.T) {
 // TestReload_TheTimeOfAPauseGoesWithTheMail: what has waited behind a paused route
 // and is given to another has as long to live there as it would have had here.
 func TestReload_TheTimeOfAPauseGoesWithTheMail(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		x := openReloadable(t, smart("host", route.Pace{}, "*"))
 		defer x.stop()
@@ -265,13 +268,13 @@ func TestReload_TheTimeOfAPauseGoesWithTheMail(t *testing.T) {
 		for i := range 5 {
 			x.accept("ann@example.org", smtp.Path(fmt.Sprintf("r%d@example.net", i)))
 		}
-		time.Sleep(10 * 24 * time.Hour)
+		time.Sleep(6 * 24 * time.Hour)
 		x.by("other").set(func(smtp.Path) *evidence.Error {
 			return &evidence.Error{Stage: evidence.StageConnect, Scope: evidence.ScopeHost, Origin: evidence.OriginNetwork, Err: fmt.Errorf("connection refused")}
 		})
 		x.set(smart("other", route.Pace{}, "*"), smart("host", route.Pace{}, "nobody@example.org"))
 		x.Reloaded(t.Context())
-		time.Sleep(4 * 24 * time.Hour)
+		time.Sleep(24 * time.Hour)
 		x.by("other").set(nil)
 		time.Sleep(time.Hour)
 		for i := range 5 {
@@ -302,6 +305,49 @@ func TestReload_WhatHasLivedLongEnoughElsewhereExpires(t *testing.T) {
 			if e.Address == "bob@example.net" && e.State == "queued" {
 				t.Errorf("after five days: %+v", e)
 			}
+		}
+	})
+}
+
+// TestDestination_AnothersNotificationIsNotOurs: a mail server behind us hands in its
+// own notifications, and they go where its mail does.
+func TestDestination_AnothersNotificationIsNotOurs(t *testing.T) {
+	inside, bounces := smart("inside", route.Pace{}, "*"), smart("bounces", route.Pace{}, "nobody@example.org")
+	inside.Match.Listeners = []string{":25"}
+	d := New(Options{BouncesRoute: "bounces"})
+	table := &route.Table{Routes: []*route.Route{inside, bounces}}
+	for listener, want := range map[string]spool.Destination{":25": "inside", "": "bounces"} {
+		m := &spool.Message{Envelope: spool.Envelope{Listener: listener}}
+		if got := d.destination(table, m, &spool.Recipient{Path: "bob@example.net"}); got != want {
+			t.Errorf("by %q: %s, want %s", listener, got, want)
+		}
+	}
+}
+
+// TestReload_AnotherHostDoesNotWaitForThisOnes: the provider wanted to be left alone
+// for a while, and the operator has gone to another.
+func TestReload_AnotherHostDoesNotWaitForThisOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := openReloadable(t, smart("host", route.Pace{}, "*"))
+		defer x.stop()
+		x.by("host").set(func(smtp.Path) *evidence.Error {
+			return refusal(evidence.StagePostData, 451, 7, 1, "sending rate exceeded, slow down")
+		})
+		x.accept("ann@example.org", "bob@example.net")
+		time.Sleep(10 * time.Second)
+		x.by("host").set(nil)
+		x.Reloaded(t.Context())
+		time.Sleep(10 * time.Second)
+		if left := x.entries(); len(left) != 1 {
+			t.Fatalf("the same host was not left alone: %+v", left)
+		}
+		other := smart("host", route.Pace{}, "*")
+		other.Via[0].Host = "another.test"
+		x.set(other)
+		x.Reloaded(t.Context())
+		time.Sleep(time.Second)
+		if left := x.entries(); len(left) != 0 {
+			t.Errorf("left %+v", left)
 		}
 	})
 }

@@ -232,6 +232,7 @@ func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *
 		goOn = false
 		if changed = l.troubleLocked(now, state, s.trouble); changed {
 			l.health.Next = now.Add(l.waitLocked(d.o.Retry, s.asked, rand.Float64()))
+			l.troubledBy = settings(r)
 		}
 	case s.well:
 		l.notices = s.notices

@@ -84,6 +84,8 @@ func (j *judge) grantSteps() []*cause.Step {
 	provider := g.Provider
 	if t := j.f.Token; g.Kind == "token_command" && t != nil && t.microsoft {
 		provider = "microsoft" // the token says so
+	} else if provider == "" {
+		provider = "custom"
 	}
 	return cause.Steps(provider, g.Via, g.Kind)
 }

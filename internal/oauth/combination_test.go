@@ -118,3 +118,20 @@ func TestSignIn_IsNotSpoiltByTheSettingsBeforeTheReload(t *testing.T) {
 		})
 	}
 }
+
+// TestKeepAlive_AClockThatWasAheadDoesNotEndIt: the provider forgets a refresh token
+// that nobody uses, whatever our clock has said.
+func TestKeepAlive_AClockThatWasAheadDoesNotEndIt(t *testing.T) {
+	p := oauthtest.New(t)
+	clock := &clocked{}
+	all := open(t, t.TempDir(), clock)
+	clock.forward(365 * 24 * time.Hour)
+	signIn(t, p, all.Source(person(p)))
+	clock.forward(-365 * 24 * time.Hour)
+	before := p.Asked()
+	all.KeepAlive(t.Context())
+	all.KeepAlive(t.Context())
+	if n := p.Asked() - before; n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+}

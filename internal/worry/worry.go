@@ -23,6 +23,7 @@ const (
 	OldMail     Kind = "old-mail"     // it has waited that long
 	NoRoom      Kind = "no-room"      // the disk is full, so no new mail is taken
 	DeadLetters Kind = "dead-letters" // nobody can be told of them
+	HeldMail    Kind = "held-mail"    // its senders may not send by their route
 	Certificate Kind = "certificate"  // the server's own ends, or has
 	SignedOut   Kind = "signed-out"   // a route needs a person to sign in
 	TokenFails  Kind = "token-fails"  // a route is refused a token
@@ -98,6 +99,7 @@ func orUnknown(s string) string {
 type Mail struct {
 	Oldest time.Time // accepted then and queued still; zero: none waits
 	Dead   int       // dead letters
+	Held   int       // messages that the server holds by itself
 }
 
 // Queue judges what waits. patience is how long mail may.
@@ -107,6 +109,14 @@ func Queue(m Mail, patience time.Duration, now time.Time) []Worry {
 		since := m.Oldest
 		all = append(all, Worry{Kind: OldMail, Subject: "queue", Now: true, Since: &since, What: fmt.Sprintf("mail has waited for %s", span(age)),
 			Do: []string{"see what holds it up: wellsent queue list"}})
+	}
+	if m.Held > 0 {
+		what := fmt.Sprintf("%d messages are held, as their senders may not send by their route", m.Held)
+		if m.Held == 1 {
+			what = "one message is held, as its sender may not send by its route"
+		}
+		all = append(all, Worry{Kind: HeldMail, Subject: "queue", Now: true, What: what,
+			Do: []string{"see which, and why: wellsent queue list --state held", "let the account send as them, or give the route a from; then: wellsent queue resume ID"}})
 	}
 	if m.Dead > 0 {
 		what := fmt.Sprintf("%d messages could be neither delivered nor returned", m.Dead)

@@ -105,6 +105,7 @@ func TestQueue(t *testing.T) {
 		{Mail{Oldest: now.Add(-time.Hour)}, nil},
 		{Mail{Oldest: now.Add(-5 * time.Hour)}, []Kind{OldMail}},
 		{Mail{Oldest: now.Add(-5 * time.Hour), Dead: 2}, []Kind{OldMail, DeadLetters}},
+		{Mail{Held: 1}, []Kind{HeldMail}},
 	} {
 		got := Queue(c.give, 4*time.Hour, now)
 		if len(got) != len(c.want) {

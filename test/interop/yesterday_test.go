@@ -267,3 +267,35 @@ func TestYesterdaysDevice_ThroughTodaysProvider(t *testing.T) {
 		t.Errorf("check says %+v", c)
 	}
 }
+
+// TestRefusedToken_PausesAsSuch: Exchange Online answers a token that it does not take
+// as it does a wrong password. The route has none, and nobody is sent to look for one.
+func TestRefusedToken_PausesAsSuch(t *testing.T) {
+	for scenario, want := range map[string]string{"auth.oauth-token-rejected/exchange": "auth.oauth-token-rejected", "auth.oauth-scope": "auth.oauth-scope"} {
+		t.Run(want, func(t *testing.T) {
+			s, err := lab.Start(t.Context(), lab.Options{Cause: scenario})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			set := s.Settings()
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, "ca.pem"), set.CA)
+			writeFile(t, filepath.Join(dir, "token"), set.Password)
+			o := binary.Need(t, binary.Options{
+				Listeners: []binary.Listener{{Kind: "relay", More: `allow = ["127.0.0.1"]`}},
+				Tables: fmt.Sprintf("[[route]]\nname = \"m365\"\nrecipients = [\"*\"]\nvia = [\"smtp://%s\"]\nuser = %q\ntoken_command = \"cat %s\"\nca = %q\n",
+					set.Address(), set.User, filepath.Join(dir, "token"), filepath.Join(dir, "ca.pem")),
+			})
+			o.MustStart(t)
+			hand(t, o, "From: "+set.User+"\r\nTo: bob@recipient.test\r\nSubject: x\r\n\r\ntext\r\n")
+			until(t, o, "the pause of the lane", func() bool { q := queue(t, o); return len(q) == 1 && q[0].LanePaused })
+			if q := queue(t, o); q[0].Cause != want || q[0].State != "queued" {
+				t.Errorf("waiting: %+v", q)
+			}
+			if c := check(t, o); !strings.Contains(c.do, "wellsent doctor --route m365") || strings.Contains(c.do, "Type user name and password") {
+				t.Errorf("check says %+v", c)
+			}
+		})
+	}
+}
