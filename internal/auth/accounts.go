@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/xdg-go/scram"
 )
 
 // Accounts are all accounts of a server: those of the configuration and those of
@@ -26,6 +28,8 @@ type Accounts struct {
 	tokens     TokenVerifier       // nil: none
 	lent       map[string]*Account // by canonical name: kept elsewhere, and have logged in
 	naming     []byte              // of namingSecret; nil: not read yet
+	bare       bool                // a configured account has no SCRAM keys
+	model      scram.KeyFactors    // of configured accounts; no Iters: those of the file's
 }
 
 var _ Authenticator = (*Accounts)(nil)
@@ -64,9 +68,14 @@ func (a *Accounts) SetConfigured(configured []Account) error {
 			}
 		}
 	}
+	bare := slices.ContainsFunc(configured, func(c Account) bool { return c.SCRAM == "" })
+	rounds := 0
+	if a.file == nil {
+		rounds = scramIterations
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.configured = m
+	a.configured, a.bare, a.model = m, bare, modelOf(m, rounds)
 	return nil
 }
 
@@ -139,7 +148,7 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, user, password st
 	switch right, wrong := a.memory.recall(p, now); {
 	case right && account != nil:
 		return account, nil
-	case right:
+	case right && len(a.outside()) > 0:
 		if lent, err := a.Lookup(user); lent != nil || err != nil {
 			return lent, err
 		}

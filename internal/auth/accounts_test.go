@@ -245,6 +245,23 @@ func TestBrake_IsBounded(t *testing.T) {
 	}
 }
 
+// TestBrake_IsNotFlushed: who gives one wrong password for each of many names does
+// not make us forget whose guesses are held up.
+func TestBrake_IsNotFlushed(t *testing.T) {
+	b := newBrake()
+	now := time.Unix(1_700_000_000, 0)
+	ann := culpritOf("ann", laptop)
+	for range freeTries {
+		b.wrong(ann, now)
+	}
+	for i := range 3 * maxCulprits {
+		b.wrong(culpritOf(fmt.Sprint(i), laptop), now)
+	}
+	if b.refusedUntil(ann, now).IsZero() || len(b.records) > maxCulprits {
+		t.Errorf("ann's guesses are looked at again; %d records", len(b.records))
+	}
+}
+
 func TestMemory_IsBounded(t *testing.T) {
 	m := newMemory()
 	now := time.Unix(1_700_000_000, 0)

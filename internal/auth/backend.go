@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,23 @@ type Backend interface {
 	Check(ctx context.Context, user, password string) (*Account, error)
 }
 
+// Lent returns the account of a name that is kept elsewhere. It may send as its name
+// where that is an address and nothing that stands for more than one.
+func Lent(name string) *Account {
+	a := &Account{Name: Canonical(name), Addresses: []string{}}
+	if IsAddress(a.Name) {
+		a.Addresses = append(a.Addresses, a.Name)
+	}
+	return a
+}
+
+// IsAddress reports whether what another system says somebody may send as is one plain
+// address: "*@example.org" there would be a whole domain here.
+func IsAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && local != "" && domain != "" && !strings.Contains(domain, "@") && !strings.ContainsAny(s, "*:,; <>\"")
+}
+
 // The bounds of what is known of accounts that are kept elsewhere.
 const (
 	rememberOutside = time.Minute // that a password was wrong: it may have been set a moment ago
@@ -25,11 +43,14 @@ const (
 )
 
 // SetOutside replaces the backends, asked in this order, and the verifier of tokens,
-// nil for none.
+// nil for none. Accounts that are lent go when there is nobody left to lend them.
 func (a *Accounts) SetOutside(backends []Backend, tokens TokenVerifier) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.backends, a.tokens = backends, tokens
+	if len(backends) == 0 && tokens == nil {
+		clear(a.lent)
+	}
 }
 
 func (a *Accounts) outside() []Backend {

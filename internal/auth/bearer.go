@@ -35,20 +35,15 @@ type bearerExchange struct {
 	a       *Accounts
 	p       Peer
 	xoauth2 bool
-	refusal error  // the reason was given as a challenge; the client's answer to it follows
 	user    string // as the client gives it
 }
 
 // User implements Exchange.
 func (e *bearerExchange) User() string { return e.user }
 
-// Next takes the token, and after a refusal whatever the client answers to its
-// reason.
+// Next takes the token. A refusal comes with its reason.
 func (e *bearerExchange) Next(ctx context.Context, response []byte) ([]byte, *Account, error) {
-	switch {
-	case e.refusal != nil:
-		return nil, nil, e.refusal
-	case response == nil:
+	if response == nil {
 		return []byte{}, nil, nil
 	}
 	user, token, err := parseBearer(string(response), e.xoauth2)
@@ -64,14 +59,13 @@ func (e *bearerExchange) Next(ctx context.Context, response []byte) ([]byte, *Ac
 	if !errors.As(err, &no) {
 		return nil, nil, err
 	}
-	e.refusal = err
 	said, _ := json.Marshal(struct { // of texts alone; never fails
 		Status        string `json:"status"`
 		Schemes       string `json:"schemes,omitempty"`
 		Scope         string `json:"scope,omitempty"`
 		Configuration string `json:"openid-configuration,omitempty"`
 	}{no.Status, "bearer", no.Scope, no.Configuration})
-	return said, nil, nil
+	return said, nil, err
 }
 
 // loginByToken decides about one token.

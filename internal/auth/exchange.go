@@ -5,13 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/netip"
+	"strings"
+
+	"github.com/xdg-go/scram"
 )
 
 // Exchange is the server's side of one login by a SASL mechanism. RFC 4422 §3.
 type Exchange interface {
 	// Next takes what the client says, nil when it has said nothing yet, and returns
 	// the next challenge, or the account when the login is good, or the error when it
-	// is not: ErrMalformed, or one that Login returns.
+	// is not: ErrMalformed, or one that Login returns. An error with a challenge is told
+	// by it, and the client's answer to it does not matter any more.
 	Next(ctx context.Context, response []byte) (challenge []byte, account *Account, err error)
 	// User returns the name that the client has given, for the log; "" before.
 	User() string
@@ -73,12 +77,34 @@ func (a *Accounts) SCRAMForAll() bool {
 		return false
 	}
 	a.mu.RLock()
-	bare := false
-	for _, c := range a.configured {
-		bare = bare || c.SCRAM == ""
-	}
+	bare := a.bare
 	a.mu.RUnlock()
 	return !bare && (a.file == nil || a.file.scramForAll())
+}
+
+// scramModel returns what the salt and the count of made-up keys are to look like: those
+// of some account.
+func (a *Accounts) scramModel() (scram.KeyFactors, error) {
+	a.mu.RLock()
+	m := a.model
+	a.mu.RUnlock()
+	if m.Iters > 0 || a.file == nil {
+		return m, nil
+	}
+	return a.file.scramModel()
+}
+
+// modelOf returns the factors of the first of accounts, by name, that has SCRAM keys;
+// without one, those that new keys are made with.
+func modelOf(accounts map[string]*Account, rounds int) scram.KeyFactors {
+	m := scram.KeyFactors{Salt: strings.Repeat("x", newSalt), Iters: rounds}
+	first := ""
+	for name, account := range accounts {
+		if keys, err := parseSCRAM(account.SCRAM); err == nil && (first == "" || name < first) {
+			first, m = name, keys.KeyFactors
+		}
+	}
+	return m
 }
 
 // slowed returns a *SlowDown when logins of this name from this address are not

@@ -312,6 +312,34 @@ func TestNTLM(t *testing.T) {
 	}
 }
 
+// TestNTLM_TellsNobodyWhoIsKnown: names are given whole or in two parts, and wrong
+// passwords for the one count for the other, whether there is such an account or not.
+func TestNTLM_TellsNobodyWhoIsKnown(t *testing.T) {
+	for _, name := range []string{"ann", "eve"} {
+		a, _, _ := keptAccounts(t)
+		wrong := func(user string) error {
+			_, err := run(a.Exchange(NTLM, Peer{Addr: laptop, Hostname: "post.example.test"}), answers{
+				func([]byte) []byte { b, _ := ntlmssp.NewNegotiateMessage("", ""); return b },
+				func(c []byte) []byte {
+					b, err := ntlmssp.NewAuthenticateMessage(c, user, "guess", nil)
+					orPanic(err)
+					return b
+				},
+			})
+			return err
+		}
+		for range freeTries {
+			if err := wrong(`WORKGROUP\` + name + "@example.org"); !errors.Is(err, ErrInvalid) {
+				t.Fatal(err)
+			}
+		}
+		var slow *SlowDown
+		if err := wrong(`example.org\` + name); !errors.As(err, &slow) {
+			t.Errorf("%s in two parts: %v", name, err)
+		}
+	}
+}
+
 // TestNTLM_Version1UnderTLS: nobody hears it there, and old programs know no other.
 func TestNTLM_Version1UnderTLS(t *testing.T) {
 	a, _, _ := keptAccounts(t)
@@ -438,11 +466,8 @@ func TestBearer(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || !strings.HasPrefix(string(challenge), `{"status":"invalid_token","schemes":"bearer"`) {
-			t.Errorf("%q: got challenge %s, %v", c.says, challenge, err)
-		}
-		if _, account, err = x.Next(context.Background(), []byte("\x01")); account != nil || !errors.Is(err, ErrInvalid) {
-			t.Errorf("%q: after the challenge got %v, %v", c.says, account, err)
+		if account != nil || !errors.Is(err, ErrInvalid) || !strings.HasPrefix(string(challenge), `{"status":"invalid_token","schemes":"bearer"`) {
+			t.Errorf("%q: got challenge %s, %v, %v", c.says, challenge, account, err)
 		}
 	}
 	// The account of the file counts, not what the token says; one that is kept nowhere
@@ -466,6 +491,80 @@ func TestBearer(t *testing.T) {
 		if _, err := run(a.Exchange(XOAUTH2, Peer{}), answers{says(bad)}); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// TestSCRAM_GuessesAtOnceAreSlowedDownToo: who begins many logins before he ends the
+// first has no more tries for it.
+func TestSCRAM_GuessesAtOnceAreSlowedDownToo(t *testing.T) {
+	a, _, _ := keptAccounts(t)
+	var begun []func(last string) error
+	for i := range 3 * freeTries {
+		x, client := a.Exchange(SCRAM, Peer{Addr: laptop}), scramClient("ann@example.org", fmt.Sprint("guess", i), nil)
+		challenge, _, err := x.Next(context.Background(), client[0](nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := client[1](challenge)
+		begun = append(begun, func(string) error {
+			_, _, err := x.Next(context.Background(), answer)
+			return err
+		})
+	}
+	looked := 0
+	for _, end := range begun {
+		if err := end(""); errors.Is(err, ErrInvalid) {
+			looked++
+		}
+	}
+	if looked != freeTries {
+		t.Errorf("%d guesses were looked at, want %d", looked, freeTries)
+	}
+}
+
+// TestSCRAM_IterationsOfTheUnknown are those of the accounts there are, whatever they
+// were made with.
+func TestSCRAM_IterationsOfTheUnknown(t *testing.T) {
+	keys, err := scramKeysOf("zed", "pw", 8192)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := HashPassword("pw", cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(nil, []Account{{Name: "bare", Hash: hash}, {Name: "zed", Hash: hash, SCRAM: keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"zed", "bare", "eve"} {
+		got, _, err := a.Exchange(SCRAM, Peer{}).Next(context.Background(), []byte("n,,n="+user+",r=abcdefgh"))
+		if err != nil || !strings.HasSuffix(string(got), ",i=8192") {
+			t.Errorf("%s: %s, %v", user, got, err)
+		}
+	}
+}
+
+// TestSetOutside_TakesAwayWhatIsGone: a directory that is not asked any more lets
+// nobody in, by memory or by certificate.
+func TestSetOutside_TakesAwayWhatIsGone(t *testing.T) {
+	a, _, _ := keptAccounts(t)
+	a.SetOutside([]Backend{&elsewhere{}}, nil)
+	mustLogin(t, a, "zoe", "right")
+	shown := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{DNSNames: []string{"zoe"}}}}}
+	if account, err := run(a.Exchange(External, Peer{TLS: shown}), answers{says("")}); err == nil {
+		t.Errorf("a certificate lets %s in, of whom only the directory knows whether it still may", account.Name)
+	}
+	a.SetOutside([]Backend{&elsewhere{}}, nil) // as on any reload: its sessions go on
+	if got, err := a.Lookup("zoe"); got == nil || err != nil {
+		t.Errorf("a session of zoe: %v, %v", got, err)
+	}
+	a.SetOutside(nil, nil)
+	if got, _ := a.Lookup("zoe"); got != nil {
+		t.Error("zoe may still send")
+	}
+	if _, err := a.Login(context.Background(), laptop, "zoe", "right"); !errors.Is(err, ErrInvalid) {
+		t.Errorf("zoe logs in: %v", err)
 	}
 }
 

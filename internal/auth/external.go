@@ -36,7 +36,9 @@ func (e *externalExchange) Next(_ context.Context, response []byte) ([]byte, *Ac
 		if wanted != "" && Canonical(name) != wanted {
 			continue
 		}
-		account, err := e.a.Lookup(name)
+		// Not one that is lent: whether it still may is known where it is kept, and a
+		// certificate cannot be shown there.
+		account, err := e.a.own(name)
 		if err != nil {
 			return nil, nil, err
 		}

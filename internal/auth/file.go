@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/xdg-go/scram"
 
 	"github.com/wellsent/wellsent/internal/osfile"
 )
@@ -33,7 +33,8 @@ type File struct {
 	mu       sync.Mutex
 	seen     stamp // of the file as read
 	accounts map[string]*Account
-	scram    bool // every account has SCRAM keys
+	scram    bool             // every account has SCRAM keys
+	model    scram.KeyFactors // of SCRAM keys
 }
 
 // stamp changes whenever the file is written or replaced.
@@ -113,6 +114,14 @@ func (f *File) scramForAll() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.readLocked() == nil && f.scram
+}
+
+// scramModel returns what salt and count of SCRAM keys look like here.
+func (f *File) scramModel() (scram.KeyFactors, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.readLocked()
+	return f.model, err
 }
 
 // Add adds an account with this password. Without addresses it may send as its
@@ -208,6 +217,7 @@ func (f *File) readLocked() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.accounts, f.seen, f.scram = map[string]*Account{}, stamp{}, true
+		f.model = modelOf(nil, f.rounds)
 		return nil
 	}
 	if err != nil {
@@ -225,7 +235,7 @@ func (f *File) readLocked() error {
 	if err != nil {
 		return err
 	}
-	f.accounts, f.seen, f.scram = accounts, now, true
+	f.accounts, f.seen, f.scram, f.model = accounts, now, true, modelOf(accounts, f.rounds)
 	for _, a := range accounts {
 		f.scram = f.scram && a.SCRAM != ""
 	}
@@ -266,10 +276,8 @@ func parseFile(path string, data []byte) (map[string]*Account, error) {
 	return accounts, nil
 }
 
-// writeLocked replaces the file in one step that a crash cannot tear: a temporary
-// file beside it is written, synced and renamed over it, and the directory is
-// synced so that the new name is durable too.
-func (f *File) writeLocked() (err error) {
+// writeLocked replaces the file in one step that a crash cannot tear.
+func (f *File) writeLocked() error {
 	var form fileForm
 	for _, a := range f.listLocked() {
 		form.User = append(form.User, fileUser{a.Name, a.Hash, a.Addresses, a.SCRAM, a.CRAMMD5, a.NTHash})
@@ -278,34 +286,8 @@ func (f *File) writeLocked() (err error) {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	dir := filepath.Dir(f.path)
-	t, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*") // 0600
-	if err != nil {
+	if err := osfile.Replace(f.path, append([]byte(fileHead), data...), 0o600); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			t.Close()
-			os.Remove(t.Name())
-			err = fmt.Errorf("accounts: %w", err)
-		}
-	}()
-	if _, err = t.Write(append([]byte(fileHead), data...)); err != nil {
-		return err
-	}
-	if err = t.Sync(); err != nil {
-		return err
-	}
-	if err = t.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(t.Name(), f.path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }

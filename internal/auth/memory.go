@@ -178,7 +178,7 @@ func (b *brake) wrong(c culprit, now time.Time) {
 	defer b.mu.Unlock()
 	r, ok := b.records[c]
 	if !ok && len(b.records) >= maxCulprits {
-		makeRoom(b.records, now, func(r record) time.Time { return r.last.Add(forgetAfter) })
+		b.makeRoomLocked(now)
 	}
 	if now.Sub(r.last) > forgetAfter {
 		r = record{}
@@ -189,6 +189,26 @@ func (b *brake) wrong(c culprit, now time.Time) {
 		r.until = now.Add(pauses[min(n, len(pauses)-1)])
 	}
 	b.records[c] = r
+}
+
+// makeRoomLocked drops records that have ended, then those whose guesses are not held
+// up: one wrong password for each of many names must not set free who is. It drops
+// many at once, as it looks at all of them.
+func (b *brake) makeRoomLocked(now time.Time) {
+	free := 0
+	drop := func(doomed func(record) bool) {
+		for c, r := range b.records {
+			if free < maxCulprits/8 && doomed(r) {
+				delete(b.records, c)
+				free++
+			}
+		}
+	}
+	drop(func(r record) bool { return !now.Before(r.last.Add(forgetAfter)) })
+	drop(func(r record) bool { return r.tries < freeTries })
+	if free == 0 {
+		drop(func(record) bool { return true })
+	}
 }
 
 // right forgets what c did wrong.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // namingFile is beside the accounts and holds the secret of namingSecret.
@@ -52,17 +54,7 @@ func newSecret() []byte {
 // written meanwhile.
 func makeNaming(path string) ([]byte, error) {
 	b := newSecret()
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, err
-	}
-	// Link fails where the name is taken; a rename would take it from the other.
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := osfile.Make(path, b); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return os.ReadFile(path)

@@ -59,12 +59,14 @@ func (e *ntlmExchange) Next(_ context.Context, response []byte) ([]byte, *Accoun
 	case len(m.user)+len(m.domain) >= maxName:
 		return nil, nil, ErrInvalid
 	}
-	account, name, err := e.find(m)
+	account, err := e.find(m)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.a.slowed(name, e.p.Addr); err != nil {
-		return nil, nil, err
+	for _, name := range m.names() {
+		if err := e.a.slowed(Canonical(name), e.p.Addr); err != nil {
+			return nil, nil, err
+		}
 	}
 	version1 := len(m.nt) < ntProofLength+ntBlobHead
 	if version1 && e.p.TLS == nil {
@@ -88,24 +90,29 @@ func (e *ntlmExchange) Next(_ context.Context, response []byte) ([]byte, *Accoun
 		right = subtle.ConstantTimeCompare(proof, m.nt[:ntProofLength]) == 1
 	}
 	right = right && known
-	e.a.count(name, e.p.Addr, right)
+	for _, name := range m.names() {
+		e.a.count(Canonical(name), e.p.Addr, right)
+	}
 	if !right {
 		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, errNTLMUnknown)
 	}
 	return nil, account, nil
 }
 
-// find looks up the account that a client means, and the canonical name for which
-// the login counts. Windows cuts a user name at its "@" or sends it whole, and puts
-// into the domain what the user has entered, or the name of the machine.
-func (e *ntlmExchange) find(m ntlmAuthenticate) (*Account, string, error) {
-	for _, name := range []string{m.user, m.user + "@" + m.domain} {
+// names returns whom a client may mean. Windows cuts a user name at its "@" or sends
+// it whole, and puts into the domain what the user has entered, or the name of the
+// machine. The login counts for both, known or not: else the slow-down would tell.
+func (m *ntlmAuthenticate) names() []string { return []string{m.user, m.user + "@" + m.domain} }
+
+// find looks up the account that a client means, nil when there is none.
+func (e *ntlmExchange) find(m ntlmAuthenticate) (*Account, error) {
+	for _, name := range m.names() {
 		account, err := e.a.Lookup(name)
 		if err != nil || account != nil {
-			return account, Canonical(name), err
+			return account, err
 		}
 	}
-	return nil, Canonical(m.user), nil
+	return nil, nil
 }
 
 // ntlmv2Proof returns NTProofStr. MS-NLMP §3.3.2.

@@ -39,6 +39,10 @@ func (e *scramExchange) Next(_ context.Context, response []byte) ([]byte, *Accou
 	case e.talk == nil:
 		return e.first(string(response))
 	}
+	// Asked again: in the meantime others may have failed that began when this one did.
+	if err := e.a.slowed(e.name, e.p.Addr); err != nil {
+		return nil, nil, err
+	}
 	final, err := e.talk.Step(string(response))
 	// Without an account the keys are made up, and no password has them.
 	right := err == nil && e.talk.Valid() && e.account != nil && e.account.SCRAM != ""
@@ -115,6 +119,11 @@ func (e *scramExchange) keys(name string) (scram.StoredCredentials, error) {
 	if e.account, e.refusal = e.a.Lookup(name); e.refusal != nil {
 		return none, e.refusal
 	}
+	model, err := e.a.scramModel()
+	if err != nil {
+		e.refusal = err
+		return none, err
+	}
 	if e.account != nil && e.account.SCRAM != "" {
 		keys, err := parseSCRAM(e.account.SCRAM)
 		if err != nil {
@@ -132,12 +141,8 @@ func (e *scramExchange) keys(name string) (scram.StoredCredentials, error) {
 		h.Write([]byte(what + "\x00" + e.name))
 		return h.Sum(nil)
 	}
-	keys := scram.StoredCredentials{StoredKey: part("stored"), ServerKey: part("server")}
-	keys.Salt, keys.Iters = string(part("salt")[:newSalt]), scramIterations
-	if e.a.file != nil {
-		keys.Iters = e.a.file.rounds
-	}
-	return keys, nil
+	return scram.StoredCredentials{StoredKey: part("stored"), ServerKey: part("server"),
+		KeyFactors: scram.KeyFactors{Salt: string(part("salt")[:min(len(model.Salt), sha256.Size)]), Iters: model.Iters}}, nil
 }
 
 // binding returns what binds the login to this connection, in the way the client

@@ -8,46 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
-// writeFile replaces the file at path in one step that a crash cannot tear: a
-// temporary file beside it is written, synced and renamed over it, and the
-// directory is synced so that the new name is durable too.
-func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
+// writeFile replaces the file at path in one step that a crash cannot tear.
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	if err := osfile.Replace(path, data, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if err = f.Chmod(mode); err != nil {
-		return err
-	}
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }
 
 // writeKey writes chain, PEM or empty, followed by key, for its owner alone.

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wellsent/wellsent/internal/daemon"
+	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/worry"
 )
 
@@ -19,11 +21,12 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "One look at everything that will stop mail soon, or has",
 		Long: `One look at everything that will stop mail soon, or has: paused lanes, mail that
-waits too long, dead letters, certificates and secrets that end, routes for which
-nobody has signed in or which are refused a token.
+waits too long, a full disk, dead letters, certificates and secrets that end,
+routes for which nobody has signed in or which are refused a token, mail that
+goes by a stand-in, devices that are silent, fail or use weak encryption.
 
-It asks the running server, or looks itself where none runs. It exits with 1 when
-there is anything, so a monitor may run it.`,
+It asks the running server, or looks itself where none runs. It exits with 1
+when there is anything, so a monitor may run it.`,
 		Args: args(noArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := a.worries(c.Context())
@@ -100,7 +103,7 @@ func (p *page) worry(w *worry.Worry) {
 
 // worryBanner writes, before the queue, what is going to stop mail and shows in no
 // message yet. A server that cannot say it does not keep the queue from being shown.
-func (p *page) worryBanner(ctx context.Context, q *orders) {
+func (p *page) worryBanner(ctx context.Context, q *orders, lanes []dispatch.LaneStatus) {
 	if q.worries == nil {
 		return
 	}
@@ -114,6 +117,11 @@ func (p *page) worryBanner(ctx context.Context, q *orders) {
 		case worry.SignedOut, worry.TokenFails, worry.Expiring, worry.Certificate, worry.Unreadable:
 		default:
 			continue // the list itself shows it, or it is not about sending
+		}
+		if slices.ContainsFunc(lanes, func(l dispatch.LaneStatus) bool {
+			return l.Name == w.Subject && l.State == lanePaused && l.Cause == w.Cause
+		}) {
+			continue // the lane says it
 		}
 		do := ""
 		if len(w.Do) > 0 {

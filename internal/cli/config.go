@@ -42,8 +42,9 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Name every mistake of the configuration with its line",
-		Long:  "Name every mistake of the configuration with its line. It exits with 2 when there is one.",
-		Args:  args(noArgs),
+		Long: `Name every mistake of the configuration with its line, and say in words what it
+comes to. It exits with 2 when there is a mistake.`,
+		Args: args(noArgs),
 		RunE: func(*cobra.Command, []string) error {
 			path, err := config.Find(a.configFile)
 			if err != nil {

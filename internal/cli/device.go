@@ -26,11 +26,11 @@ func (a *app) deviceListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List devices: last mail, weak encryption, what failed and why",
 		Long: `List each [[device]] of the configuration: when it was seen and sent mail last,
-which TLS it uses, whether its password crosses the network in clear text, how its
-connections failed lately and what helps, and since when it is silent. Clients
-that are no device are listed where their connections failed.
+which TLS it uses, whether its password crosses the network in clear text, how
+its connections failed lately and what helps, and since when it is silent.
+Clients that are no device are listed where their connections failed.
 
-A server that does not run is not needed: what it has seen is in its data directory.`,
+No server needs to run: what it has seen is in its data directory.`,
 		Args: args(noArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			report, err := a.devices(c.Context())

@@ -61,9 +61,10 @@ Exim), a mail program (Thunderbird, an export of Outlook), an application
 (Nextcloud, Gitea, WordPress, Django, Spring), or environment variables (.env,
 docker-compose.yml). With nothing at all it asks three questions.
 
---route NAME tests a route of the configuration file, as the server would use it. For
-one that logs in by OAuth it names the step that fails: tenant, app, secret, consent,
-permission, service principal, mailbox; with the administrator's command to mend it.
+--route NAME tests a route of the configuration file, as the server would use
+it. For one that logs in by OAuth it names the step that fails (tenant, app,
+secret, consent, permission, service principal, mailbox), with the
+administrator's command to mend it.
 
 A server on the Internet that cannot be reached, or for which another one seems
 to answer, is compared with two well-known mail servers and a public test page;
@@ -128,6 +129,9 @@ func (a *app) doctor(c *cobra.Command, words []string, f *doctorFlags) error {
 	q.Progress = show.step
 	r := doctor.Run(ctx, *q)
 	show.end()
+	if ctx.Err() != nil { // what was cut off proves nothing
+		return &exitError{code: exitUnsure, text: "given up: nothing can be said before all is tried"}
+	}
 	if f.html != "" {
 		if err := writeHTML(f.html, r); err != nil {
 			return err

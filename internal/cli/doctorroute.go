@@ -167,7 +167,7 @@ func newToken(ctx context.Context, source *oauth.Source, a oauth.Audience) (stri
 	var refused *oauth.Error
 	if errors.As(err, &refused) {
 		answer.Host, answer.Status = refused.Host, refused.Status
-		if words := strings.TrimPrefix(refused.Code+": "+refused.Words, ": "); refused.Code != "" || refused.Words != "" {
+		if words := strings.TrimSuffix(strings.TrimPrefix(refused.Code+": "+refused.Words, ": "), ": "); words != "" {
 			answer.Words = words
 		}
 	}

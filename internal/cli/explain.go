@@ -22,9 +22,9 @@ TEXT is an error message, a line of a log, a server's reply or a transcript. A
 bounce is given as a file with -f, or by standard input. No text and no file:
 standard input. No more than 10 MiB are read.
 
---follow reads a log as it grows: each line that tells of a failure is explained,
-all others are passed over, and what repeats is counted. Ctrl-C or the end of the
-log sums up by cause.
+--follow reads a log as it grows: each line that tells of a failure is
+explained, all others are passed over, and what repeats is counted. Ctrl-C or
+the end of the log sums up by cause.
 
 --jsonl is for scripts: it reads {"id": 7, "stage": "auth", "text": "535 …"} a
 line, stage may be missing, and answers each line with one line.

@@ -30,11 +30,11 @@ type labFlags struct {
 func (a *app) labCommand() *cobra.Command {
 	var f labFlags
 	c := &cobra.Command{
-		Use:   "lab CAUSE… [--listen ADDR] [--persona NAME] [--hostname NAME] [--verbose] | --list",
+		Use:   "lab CAUSE… [--listen ADDR] [--persona NAME] | --list",
 		Short: "Play a server that fails in a given way, for rehearsing",
-		Long: `Play a mail server that fails on purpose, and show what clients do there. CAUSE is
-the id of a cause, or of one of its variants; each gets a port of its own. Nothing
-that is sent there goes anywhere. Ctrl-C ends it.
+		Long: `Play a mail server that fails on purpose, and show what clients do there. CAUSE
+is the id of a cause, or of one of its variants; each gets a port of its own.
+Nothing that is sent there goes anywhere. Ctrl-C ends it.
 
 --list shows all of them, and "ok", with which nothing is wrong. A persona is
 whose manners the server has: its greeting, its extensions and its words.`,

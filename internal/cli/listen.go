@@ -23,8 +23,8 @@ func (a *app) listenCommand() *cobra.Command {
 		Use:   "listen [--listen ADDR]",
 		Short: "Show what a device really sends and what is wrong in it",
 		Long: `Take whatever a device or a program sends, show it, and say what a strict
-provider would refuse in it and what to change. Nothing is sent on, no message is
-kept, and passwords are not shown. Any user name and password will do.
+provider would refuse in it and what to change. Nothing is sent on, no message
+is kept, and passwords are not shown. Any user name and password will do.
 
 Point the device at this machine: the server name is this machine's address, the
 port that of --listen. One port takes STARTTLS, TLS at once and no encryption.

@@ -31,6 +31,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
+		err = a.helpless
+	}
+	if err == nil {
 		return exitOK
 	}
 	code := exitNot
@@ -54,6 +57,8 @@ type app struct {
 	json       bool
 	color      colorMode
 	state      string
+
+	helpless error // why there was no help to show
 }
 
 // exitError ends the command with a code of its own. An empty text says that the
@@ -107,6 +112,7 @@ Never used it before? Run "wellsent demo": nothing leaves the machine.`,
 	root.SetHelpCommandGroupID(groupProgram)
 	root.SetHelpCommand(a.helpCommand())
 	hideFlagsWord(root)
+	root.SetHelpFunc(a.helpOf(root.HelpFunc()))
 	return root
 }
 

@@ -30,9 +30,9 @@ func (a *app) providerShowCommand() *cobra.Command {
 		Short: "Show a mail service by a mail domain, an address, a host or its id",
 		Long: `Show what is known of a mail service.
 
-NAME is a mail domain, an address, the name of a server (a withdrawn one too), or
-the id that "wellsent provider list" shows. It exits with 1 when nothing is known
-of NAME, and says which name may have been meant.`,
+NAME is a mail domain, an address, the name of a server (a withdrawn one too),
+or the id that "wellsent provider list" shows. It exits with 1 when nothing is
+known of NAME, and says which name may have been meant.`,
 		Example: `  wellsent provider show gmail.com
   wellsent provider show smtp-emea.outlook.com`,
 		Args: args(oneNamed("a mail domain, an address or the name of a server")),

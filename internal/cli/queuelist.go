@@ -87,7 +87,7 @@ func (a *app) listText(ctx context.Context, q *orders, f dispatch.Filter) error 
 	if err != nil {
 		return orderError("list the queue", err)
 	}
-	p.worryBanner(ctx, q)
+	p.worryBanner(ctx, q, lanes)
 	sum := newSummary()
 	for i := range lanes {
 		if l := &lanes[i]; f.Lane == "" || f.Lane == l.Name {

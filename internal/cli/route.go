@@ -31,6 +31,7 @@ type routeLine struct {
 	User     string   `json:"user"`
 	Login    string   `json:"login"`     // "none", "password" or a grant of OAuth
 	SignedIn *bool    `json:"signed_in"` // nil: nobody needs to
+	Failing  string   `json:"failing"`   // why no token is had; "": it works, or was not tried
 }
 
 func (a *app) routeListCommand() *cobra.Command {
@@ -84,9 +85,12 @@ func lineOf(rt *config.Route, tokens *oauth.Sources) (routeLine, error) {
 		return out, err
 	}
 	out.Login = string(set.Grant)
+	st := tokens.Source(*set).Status()
+	if out.Failing = st.Failing; st.Problem != "" {
+		out.Failing = st.Problem
+	}
 	if set.Grant == oauth.RefreshToken {
-		in := tokens.Source(*set).Status().SignedIn
-		out.SignedIn = &in
+		out.SignedIn = &st.SignedIn
 	}
 	return out, nil
 }
@@ -97,8 +101,11 @@ func (r *routeLine) words() string {
 	if r.User != "" {
 		s += " as " + r.User + ", by " + strings.ReplaceAll(r.Login, "_", " ")
 	}
-	if r.SignedIn != nil && !*r.SignedIn {
+	switch {
+	case r.SignedIn != nil && !*r.SignedIn:
 		s += "; nobody has signed in: wellsent route login " + r.Name
+	case r.Failing != "":
+		s += "; it gets no token: wellsent doctor --route " + r.Name
 	}
 	return s
 }
@@ -135,7 +142,7 @@ func (a *app) source(name string) (*oauth.Source, *oauth.Sources, error) {
 func (a *app) routeShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show what is known of a route's tokens: for whom, for what, until when",
+		Short: "Show a route's tokens: for whom, for what, until when",
 		Long: `Show what is known of a route's tokens: whom they are of, what they allow, until
 when they hold, and when the secret behind them ends. The tokens themselves are
 not shown, and what they say of themselves is not verified here.`,
@@ -168,6 +175,7 @@ func (p *page) tokenStatus(st *oauth.Status, now time.Time) {
 		p.field(0, "state", "nobody has signed in: wellsent route login "+st.Route)
 	case st.Failing != "":
 		p.field(0, "state", "no token since "+clock(st.FailingSince, now)+": "+st.Failing)
+		p.field(0, "do", "find out why: wellsent doctor --route "+st.Route)
 	case st.Renewed.IsZero():
 		p.field(0, "state", "no token was needed yet")
 	default:
@@ -197,7 +205,7 @@ func (a *app) routeLoginCommand() *cobra.Command {
 	var port int
 	c := &cobra.Command{
 		Use:   "login NAME [--browser|--device] [--port PORT]",
-		Short: "Sign in for a route with OAuth; a running server sees it at once",
+		Short: "Sign in for a route with OAuth",
 		Long: `Sign in at the identity provider for a route whose oauth grant is refresh_token.
 A running server sees it at once; a paused lane goes on with
 wellsent queue resume --lane NAME, or by itself at its next try.
@@ -216,6 +224,9 @@ ssh -L PORT:127.0.0.1:PORT. Without either, the provider decides.`,
 				return err
 			}
 			defer tokens.Close()
+			if set := s.Settings(); set.Grant != oauth.RefreshToken {
+				return fmt.Errorf("nobody signs in for route %s: it gets its tokens by %s; whether that works says wellsent doctor --route %s", set.Route, strings.ReplaceAll(string(set.Grant), "_", " "), set.Route)
+			}
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return a.signIn(ctx, s, browser, device, port)
@@ -274,29 +285,28 @@ func (a *app) signIn(ctx context.Context, s *oauth.Source, browser, device bool,
 	return p.err
 }
 
-// tokenError is a failure to have a token, with its cause and what to do.
+// tokenError tells of a failure to have a token, with its cause and what to do.
 func (a *app) tokenError(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return errors.New("given up")
 	}
+	p := a.page(a.stderr)
 	f := explain.Error(&evidence.Error{Origin: evidence.OriginLocal, Stage: evidence.StageAuth, Scope: evidence.ScopeRoute, Err: err}, explain.Facts{Port: 443})
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", what, printable(err.Error()))
+	p.paragraph(0, "wellsent: "+what+": "+err.Error())
 	if f.Cause != "" {
-		fmt.Fprintf(&b, "\n%s [%s]", f.Title, f.Cause)
-		for _, d := range f.Do {
-			b.WriteString("\n  - " + d)
-		}
+		p.heading(f.Title, string(f.Cause))
+		p.steps("do", f.Do)
 	}
-	return errors.New(b.String())
+	return didNot()
 }
 
 func (a *app) routeLogoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout NAME",
-		Short: "Forget what a route signs in with; a running server sees it at once",
-		Long: `Forget the refresh token and the access tokens of a route. The provider is not
-told: end the sign-in there too where it may have been stolen.`,
+		Short: "Forget what a route signs in with",
+		Long: `Forget the refresh token and the access tokens of a route; a running server sees
+it at once. The provider is not told: end the sign-in there too where it may
+have been stolen.`,
 		Args: args(oneNamed("the name of the route")),
 		RunE: func(_ *cobra.Command, words []string) error {
 			s, tokens, err := a.source(words[0])

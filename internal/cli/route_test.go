@@ -101,7 +101,7 @@ func TestRouteLogin_RefusedTellsWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _, errs := runCommand("route", "login", "m365", "--device", "-c", file)
-	if c != 1 || !strings.Contains(errs, "sign in for route m365") || !strings.Contains(errs, "[auth.") {
+	if c != 1 || !strings.Contains(errs, "sign in for route m365") || !strings.Contains(errs, " auth.") || !strings.Contains(errs, "\n  do ") {
 		t.Errorf("exit %d\n%s", c, errs)
 	}
 }

@@ -55,6 +55,18 @@ func group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// helpOf shows help, but not that of a group for a command that the group does not
+// have: cobra would show it, as if the word had not been there.
+func (a *app) helpOf(show func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(c *cobra.Command, words []string) {
+		if left := c.Flags().Args(); c.HasAvailableSubCommands() && len(left) > 0 {
+			a.helpless = c.Args(c, left)
+			return
+		}
+		show(c, words)
+	}
+}
+
 // args wraps a check of positional arguments: what it refuses is wrong usage, and
 // the message ends with how the command is used.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {

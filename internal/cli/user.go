@@ -71,7 +71,7 @@ listeners need besides: keys for SCRAM, and digests for CRAM-MD5 and NTLM where
 a listener names these. The digests are as good as the password to whoever reads
 the file of accounts.`,
 		Example: `  wellsent user add ann@example.org
-  wellsent user add scanner --address scans@example.org --password-file scanner.secret
+  wellsent user add scanner --address scan@example.org --password-file pw
   wellsent user add shop --address '*@shop.example' --password-file -`,
 		Args: args(oneNamed("the name of the account")),
 		RunE: func(c *cobra.Command, words []string) error {

@@ -45,7 +45,7 @@ func (r *reader) device(s *table, prefix string, c *Config) (d Device, p deviceP
 		r.wrong(name.at, "device.name", "%q is there twice: give each device its own name", name.text)
 	}
 	addresses, at := r.textOrList(s, prefix, "address")
-	d.Addresses = r.networks(addresses, "device.address")
+	d.Addresses = r.networks(addresses, "device.address", riskRelay)
 	account := r.text(s, prefix, "account", "")
 	d.Account = account.text
 	for _, o := range c.Devices {

@@ -126,6 +126,7 @@ func TestLoad_DeviceMistakes(t *testing.T) {
 		{"name twice", dev("name = \"a\"\naddress = \"10.0.0.1\"\n[[device]]\nname = \"A\"\naddress = \"10.0.0.2\""), `12:8: device.name: "A" is there twice`},
 		{"nowhere", dev(`name = "a"`), `8:3: device.address: is missing`},
 		{"no address", dev("name = \"a\"\naddress = \"scanner.lan\""), `10:11: device.address: "scanner.lan" is neither`},
+		{"the Internet in another form", dev("name = \"a\"\naddress = [\"::ffff:0.0.0.0/96\"]"), `device.address: ::ffff:0.0.0.0/96 takes in a good part`},
 		{"the Internet", dev("name = \"a\"\naddress = [\"0.0.0.0/0\"]"), `device.address: 0.0.0.0/0 takes in a good part`},
 		{"one address twice", dev("name = \"a\"\naddress = \"10.0.0.1\"\n[[device]]\nname = \"b\"\naddress = \"10.0.0.1\""), `13:11: device.address: 10.0.0.1/32 is that of a already`},
 		{"one account twice", dev("name = \"a\"\naccount = \"x\"\n[[device]]\nname = \"b\"\naccount = \"X\""), `13:11: device.account: X is that of a already`},

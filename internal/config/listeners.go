@@ -88,7 +88,7 @@ func (r *reader) listener(s *table, prefix string, c *Config) (l Listener, addre
 func (r *reader) peers(s *table, prefix string, l *Listener, c *Config) {
 	byAddress := l.Kind == smtp.KindRelay || l.Kind == smtp.KindDevice
 	allow, at := r.list(s, prefix, "allow")
-	l.Allow = r.networks(allow, "listener.allow")
+	l.Allow = r.networks(allow, "listener.allow", riskRelay)
 	senders, sendersAt := r.list(s, prefix, "senders")
 	for _, g := range senders {
 		if err := policy.CheckPattern(g.text); err != nil {
@@ -119,8 +119,9 @@ func (r *reader) peers(s *table, prefix string, l *Listener, c *Config) {
 	}
 }
 
-// networks returns networks of one's own; those that are not are mistakes.
-func (r *reader) networks(items []got, key string) (all []netip.Prefix) {
+// networks returns networks of one's own; those that are not are mistakes. risk says
+// what came of a network that takes in strangers.
+func (r *reader) networks(items []got, key, risk string) (all []netip.Prefix) {
 	for _, g := range items {
 		p, err := parsePrefix(g.text)
 		switch {
@@ -128,7 +129,7 @@ func (r *reader) networks(items []got, key string) (all []netip.Prefix) {
 			r.wrong(g.at, key, "%v", err)
 			continue
 		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
-			r.wrong(g.at, key, "%s takes in a good part of the Internet, whose spam would be relayed: name the networks of your own hosts", g.text)
+			r.wrong(g.at, key, "%s takes in a good part of the Internet, %s", g.text, risk)
 			continue
 		case p != p.Masked():
 			r.warn(g.at, key, "%s is taken as the network %s", g.text, p.Masked())
@@ -138,24 +139,16 @@ func (r *reader) networks(items []got, key string) (all []netip.Prefix) {
 	return all
 }
 
+// The risks of networks that are too large.
+const (
+	riskRelay = "whose spam would be relayed: name the networks of your own hosts"
+	riskPeer  = "and everybody there could pass for anybody: name the addresses of your own proxies"
+)
+
 // believed reads the networks of peers that may say who their client is.
-func (r *reader) believed(s *table, prefix, name string) (networks []netip.Prefix) {
+func (r *reader) believed(s *table, prefix, name string) []netip.Prefix {
 	items, _ := r.list(s, prefix, name)
-	for _, g := range items {
-		p, err := parsePrefix(g.text)
-		switch {
-		case err != nil:
-			r.wrong(g.at, "listener."+name, "%v", err)
-			continue
-		case p.Bits() == 0 || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16:
-			r.wrong(g.at, "listener."+name, "%s takes in a good part of the Internet, and everybody there could pass for anybody: name the addresses of your own proxies", g.text)
-			continue
-		case p != p.Masked():
-			r.warn(g.at, "listener."+name, "%s is taken as the network %s", g.text, p.Masked())
-		}
-		networks = append(networks, p.Masked())
-	}
-	return networks
+	return r.networks(items, "listener."+name, riskPeer)
 }
 
 func knownKind(k smtp.ListenerKind) bool {
@@ -229,6 +222,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	if p, err := netip.ParsePrefix(s); err == nil {
+		if p.Addr().Is4In6() && p.Bits() >= 96 { // ::ffff:10.0.0.0/104, which would hold no address as it stands
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		return p, nil
 	}
 	return netip.Prefix{}, fmt.Errorf("%q is neither a network such as 10.0.0.0/24 nor an address", s)

@@ -51,7 +51,7 @@ address = ":587"
 [[listener]]
 kind = "device"
 address = "10.0.0.5:25"
-allow = ["10.0.0.0/24", "192.0.2.7", "2001:db8::/32"]
+allow = ["::ffff:10.0.0.0/120", "192.0.2.7", "2001:db8::/32"]
 senders = ["*@example.org"]
 legacy_tls = true
 plaintext_auth = false

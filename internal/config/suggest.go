@@ -17,6 +17,11 @@ func nearest(word string, known []string) string {
 			best, bestDistance = k, d
 		}
 	}
+	for _, k := range known {
+		if best == "" && strings.HasPrefix(k, w+"_") { // password, where password_file is meant
+			best = k
+		}
+	}
 	return best
 }
 

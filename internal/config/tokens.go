@@ -77,7 +77,9 @@ func (r *reader) tokens(s *table, prefix string, rt *Route) {
 		if e := s.find("oauth"); e != nil {
 			at[""] = e.at
 		}
-		r.tokenTable(t, prefix+".oauth", set, at)
+		if !r.tokenTable(t, prefix+".oauth", set, at) {
+			return // what else there is to say follows from the provider
+		}
 	}
 	*set = set.WithDefaults()
 	for _, m := range set.Check() {
@@ -94,7 +96,7 @@ func (r *reader) tokens(s *table, prefix string, rt *Route) {
 	for _, m := range set.CheckFiles() {
 		r.wrong(at[m.Key], "route.oauth."+m.Key, "%s", m.Text)
 	}
-	r.tokenRoute(s, rt, at[""], set.Command != "" && others(t))
+	r.tokenRoute(s, rt, set.Provider, at[""], set.Command != "" && others(t))
 	for _, f := range []struct{ key, path string }{{"client_secret_file", set.SecretFile}, {"key_file", set.KeyFile}, {"service_account_file", set.ServiceAccountFile}} {
 		if info, err := os.Stat(f.path); f.path != "" && err == nil && info.Mode().Perm()&0o004 != 0 {
 			r.warn(at[f.key], "route.oauth."+f.key, "%s may be read by everybody on this machine: chmod o= %s", f.path, f.path)
@@ -109,7 +111,7 @@ func others(t *table) bool {
 }
 
 // tokenRoute looks at what of the route does not go with tokens.
-func (r *reader) tokenRoute(s *table, rt *Route, at place, both bool) {
+func (r *reader) tokenRoute(s *table, rt *Route, p oauth.Provider, at place, both bool) {
 	switch {
 	case both:
 		r.wrong(at, "route.oauth", "token_command stands alone: leave out the other keys of oauth, or the command")
@@ -118,20 +120,30 @@ func (r *reader) tokenRoute(s *table, rt *Route, at place, both bool) {
 	case rt.User == "" && s.find("oauth") == nil:
 		r.wrong(at, "route.user", "is missing: say as which mailbox the route sends")
 	}
+	for _, v := range rt.Via {
+		if v.Scheme == route.SchemeGraph && p == oauth.Google || v.Scheme == route.SchemeGmail && p == oauth.Microsoft {
+			r.wrong(at, "route.oauth", "%s takes no token of provider %q", v, p)
+		}
+	}
 	if len(rt.Via) > 0 && rt.Via[0].Scheme == route.SchemeMX {
 		r.wrong(at, "route.oauth", "other people's servers know no login: leave it out, or name a smart host in via")
 	}
 	if (rt.TLS == route.TLSNone || rt.TLS == route.TLSOpportunistic) && !(len(rt.Via) > 0 && rt.Via[0].Scheme == route.SchemeMX) {
-		p := at
+		where := at
 		if e := s.find("tls"); e != nil {
-			p = e.at
+			where = e.at
 		}
-		r.wrong(p, "route.tls", "a token is sent over verified TLS only: remove tls = %q", string(rt.TLS))
+		r.wrong(where, "route.tls", "a token is sent over verified TLS only: remove tls = %q", string(rt.TLS))
 	}
 }
 
-// tokenTable reads the keys of oauth and notes where each stands.
-func (r *reader) tokenTable(t *table, prefix string, set *oauth.Settings, at map[string]place) {
+// placeholders stand in the walk-throughs for what is everybody's own.
+var placeholders = []string{"DIRECTORY_ID", "APPLICATION_ID", "OBJECT_ID", "CLIENT_ID", "…"}
+
+// tokenTable reads the keys of oauth and notes where each stands. It reports whether
+// the provider is known.
+func (r *reader) tokenTable(t *table, prefix string, set *oauth.Settings, at map[string]place) (known bool) {
+	known = true
 	note := func(g got, name string) string {
 		if t.find(name) != nil {
 			at[name] = g.at
@@ -146,7 +158,8 @@ func (r *reader) tokenTable(t *table, prefix string, set *oauth.Settings, at map
 	}
 	words := []string{string(oauth.Custom), string(oauth.Microsoft), string(oauth.Google)}
 	if t.find("provider") != nil || inside == "" {
-		g, _ := r.choice(t, prefix, "provider", words...)
+		var g got
+		g, known = r.choice(t, prefix, "provider", words...)
 		set.Provider = oauth.Provider(note(g, "provider"))
 	} else {
 		t.take("provider")
@@ -172,6 +185,12 @@ func (r *reader) tokenTable(t *table, prefix string, set *oauth.Settings, at map
 		at["scopes"] = e.at
 	}
 	r.rest(t, "route.oauth")
+	for _, f := range []struct{ key, text string }{{"tenant", set.Tenant}, {"client_id", set.ClientID}} {
+		if slices.Contains(placeholders, f.text) {
+			r.wrong(at[f.key], "route.oauth."+f.key, "%s stands in the walk-through for your own: put that here", f.text)
+		}
+	}
+	return known
 }
 
 // day reads a date such as 2027-01-31; the zero time when it is absent.

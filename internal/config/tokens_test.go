@@ -96,3 +96,26 @@ func TestTokens_Grants(t *testing.T) {
 		}
 	}
 }
+
+// TestTokens_MistakesOfBeginners: each is told once, as what it is.
+func TestTokens_MistakesOfBeginners(t *testing.T) {
+	dir := dirWith(t, map[string]string{"app.secret": "s3cret\n"})
+	for _, c := range []struct{ via, keys, want string }{
+		{"smtp://x.example", `oauth = { provider = "Microsoft", tenant = "t", client_id = "c" }`, `route.oauth.provider: "Microsoft" is not known`},
+		{"smtp://x.example", `oauth = { provider = "microsoft", tenant = "example.org", client_id = "APPLICATION_ID" }`, "route.oauth.client_id: APPLICATION_ID stands in the walk-through for your own"},
+		{"smtp://x.example", `oauth = { provider = "microsoft", tenant = "DIRECTORY_ID", client_id = "c" }`, "route.oauth.tenant: DIRECTORY_ID stands"},
+		{"graph://", `oauth = { provider = "google", client_id = "c", client_secret_file = "app.secret" }`, `route.oauth: graph:// takes no token of provider "google"`},
+		{"gmail://", `oauth = { provider = "microsoft", tenant = "example.org", client_id = "c" }`, `route.oauth: gmail:// takes no token of provider "microsoft"`},
+	} {
+		_, err := loadText(dir, "hostname = \"post.example.org\"\ndata = \"data\"\n[[listener]]\nkind = \"submission\"\naddress = \":587\"\n[[route]]\nname = \"r\"\nrecipients = [\"*\"]\nvia = [\""+c.via+"\"]\nuser = \"u@example.org\"\n"+c.keys+"\n", nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "\n") > 1 {
+			t.Errorf("%s, %s: %v", c.via, c.keys, err)
+		}
+	}
+}
+
+func TestNearest_TheKeyThatIsMeant(t *testing.T) {
+	if got := nearest("password", []string{"aliases", "password_file", "proxy_password_file"}); got != "password_file" {
+		t.Errorf("%q", got)
+	}
+}

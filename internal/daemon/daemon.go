@@ -63,8 +63,9 @@ type Daemon struct {
 	routes      atomic.Pointer[route.Table]
 	store       *pebblespool.Store
 	tokens      *oauth.Sources
-	certificate string        // the operator's own; "": the private CA's
-	patience    time.Duration // how long mail may wait unannounced
+	certificate string                                         // the operator's own; "": the private CA's
+	clients     atomic.Pointer[map[string]*certificate.Client] // that routes show, by their names
+	patience    time.Duration                                  // how long mail may wait unannounced
 	accounts    *auth.Accounts
 	certs       *certificate.Source
 	dispatcher  *dispatch.Dispatcher
@@ -109,11 +110,13 @@ func Open(cfg *config.Config, o Options) (*Daemon, error) {
 	d.devices.Store(cfg.DeviceSet())
 	d.certificate, d.patience = cfg.TLS.Certificate, cfg.Queue.WarnAfter
 	d.tokens = oauth.New(cfg.Data, oauth.Options{Log: d.log})
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return nil, err
 	}
+	attach()
 	d.routes.Store(routes)
+	d.watchClients(cfg)
 	// The group may enter: the control socket is for it. Everything else in the
 	// directory has modes of its own.
 	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
@@ -273,7 +276,7 @@ func (d *Daemon) listening() []netip.AddrPort {
 // start (listeners, hostname, data directory, limits) is left as it is. When it
 // returns an error nothing has changed.
 func (d *Daemon) Reload(cfg *config.Config) error {
-	routes, err := d.routeTable(cfg)
+	routes, attach, err := d.routeTable(cfg)
 	if err != nil {
 		return err
 	}
@@ -290,7 +293,9 @@ func (d *Daemon) Reload(cfg *config.Config) error {
 	if err := d.setOutside(cfg); err != nil {
 		return err // config has made the same before, so it does not come to that
 	}
+	attach()
 	d.routes.Store(routes)
+	d.watchClients(cfg)
 	d.submission.SetSettings(settings(cfg))
 	d.devices.Store(cfg.DeviceSet())
 	d.book.Know(d.devices.Load())

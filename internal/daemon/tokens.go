@@ -8,25 +8,29 @@ import (
 	"github.com/wellsent/wellsent/internal/route"
 )
 
-// routeTable returns the routes of cfg, each with the source of its tokens.
-func (d *Daemon) routeTable(cfg *config.Config) (*route.Table, error) {
-	t, err := cfg.RouteTable()
-	if err != nil || cfg.Sandbox {
-		return t, err
+// routeTable returns the routes of cfg. Before they are used attach gives each the
+// source of its tokens, which cannot fail: sources that work are not given up for a
+// configuration that is not taken.
+func (d *Daemon) routeTable(cfg *config.Config) (t *route.Table, attach func(), err error) {
+	if t, err = cfg.RouteTable(); err != nil || cfg.Sandbox {
+		return t, func() {}, err
 	}
-	names := map[string]bool{}
+	sets := make([]*oauth.Settings, len(cfg.Routes))
 	for i := range cfg.Routes {
-		set, err := cfg.Routes[i].TokenSettings()
-		if err != nil {
-			return nil, err
-		}
-		if set != nil {
-			t.Routes[i].Token = tokensOf(d.tokens.Source(*set))
-			names[set.Route] = true
+		if sets[i], err = cfg.Routes[i].TokenSettings(); err != nil {
+			return nil, nil, err
 		}
 	}
-	d.tokens.Keep(names)
-	return t, nil
+	return t, func() {
+		names := map[string]bool{}
+		for i, set := range sets {
+			if set != nil {
+				t.Routes[i].Token = tokensOf(d.tokens.Source(*set))
+				names[set.Route] = true
+			}
+		}
+		d.tokens.Keep(names)
+	}, nil
 }
 
 // tokensOf returns what a route asks for its tokens.

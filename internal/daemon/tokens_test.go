@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/auth"
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/dispatch"
 	"github.com/wellsent/wellsent/internal/httpapi"
@@ -244,6 +245,7 @@ func (o *office) waiting() int {
 // TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered: tokens live for moments and
 // the server drops connections, so most logins need another token.
 func TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second)
 	o.signIn()
@@ -274,6 +276,7 @@ func TestTokens_ExpiredMidwayIsRenewedAndAllIsDelivered(t *testing.T) {
 // TestTokens_RevokedMidwayPausesAndNothingBounces: then somebody signs in again and
 // resumes the lane, and all goes out.
 func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second)
 	o.signIn()
@@ -288,7 +291,7 @@ func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
 	o.submit(30)
 	o.until("the pause", func() bool { return o.lane().State == "paused" })
 	l := o.lane()
-	if l.Cause != "auth.oauth-refresh-failed" || !strings.Contains(l.Reply, "wellsent route login m365") {
+	if l.Cause != "auth.oauth-refresh-failed" || len(l.Do) != 2 || l.Do[0] != "Sign in again: wellsent route login m365" || !strings.Contains(l.Do[1], "wellsent doctor --route m365") {
 		t.Errorf("%+v", l)
 	}
 	if o.waiting() != 30 || o.did(dispatch.ActFail) != 0 {
@@ -322,6 +325,7 @@ func TestTokens_RevokedMidwayPausesAndNothingBounces(t *testing.T) {
 // TestTokens_OutageOfTheProviderTakesTheLaneDown: it is no fault of anybody's here,
 // and passes.
 func TestTokens_OutageOfTheProviderTakesTheLaneDown(t *testing.T) {
+	t.Parallel()
 	o := openOffice(t)
 	o.provider.Live(3 * time.Second) // of less the provider says 0
 	o.signIn()
@@ -347,4 +351,30 @@ func TestTokens_OutageOfTheProviderTakesTheLaneDown(t *testing.T) {
 		}
 		return o.did(dispatch.ActDeliver) == 5
 	})
+}
+
+// TestReload_ARefusedOneLeavesTheTokens: a configuration that is not taken changes
+// nothing, whatever of it is wrong.
+func TestReload_ARefusedOneLeavesTheTokens(t *testing.T) {
+	o := openOffice(t)
+	before := o.daemon.tokens.All()
+	bad := *o.config
+	set := *bad.Routes[0].OAuth
+	set.ClientID = "another"
+	bad.Routes = append([]config.Route{}, bad.Routes...)
+	bad.Routes[0].OAuth = &set
+	bad.Users = []auth.Account{{Name: "ann"}, {Name: "Ann"}}
+	if err := o.daemon.Reload(&bad); err == nil {
+		t.Fatal("an account is there twice")
+	}
+	if after := o.daemon.tokens.All(); len(after) != 1 || len(before) != 1 || after[0] != before[0] {
+		t.Errorf("the sources are others now: %v, %v", before, after)
+	}
+	bad.Users = nil
+	if err := o.daemon.Reload(&bad); err != nil {
+		t.Fatal(err)
+	}
+	if after := o.daemon.tokens.All(); len(after) != 1 || after[0].Settings().ClientID != "another" {
+		t.Errorf("the sources are those of before: %v", after)
+	}
 }

@@ -3,8 +3,11 @@ package daemon
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/certificate"
 	"github.com/wellsent/wellsent/internal/config"
 	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/dispatch"
@@ -17,7 +20,9 @@ import (
 const (
 	watchEvery = time.Hour
 	warnEvery  = 24 * time.Hour // the same worry in the log
-	countDead  = 10_000         // more are not counted
+	countMost  = 10_000         // messages; more are not counted
+
+	smallMessage = 64 << 10 // octets; with no room for it the disk is full
 )
 
 // Worries returns what will stop mail soon or has, the worst first. Each kind has
@@ -26,7 +31,7 @@ func (d *Daemon) Worries(ctx context.Context) ([]worry.Worry, error) {
 	now := time.Now()
 	all := []worry.Worry{}
 	for _, look := range []func(context.Context, time.Time) ([]worry.Worry, error){
-		d.laneWorries, d.mailWorries, d.certificateWorries, d.tokenWorries, d.deviceWorries,
+		d.laneWorries, d.mailWorries, d.roomWorries, d.certificateWorries, d.clientCertificateWorries, d.tokenWorries, d.deviceWorries,
 	} {
 		found, err := look(ctx, now)
 		if err != nil {
@@ -52,24 +57,64 @@ func (d *Daemon) mailWorries(ctx context.Context, now time.Time) ([]worry.Worry,
 		m.Oldest = e.Received // they come in the order of acceptance
 		break
 	}
-	seen := spool.QueueID("")
-	for e, err := range d.dispatcher.List(ctx, dispatch.Filter{States: []string{string(spool.StateDead)}}) {
-		if err != nil {
-			return nil, err
-		}
-		if e.QueueID != seen {
-			m.Dead++
-			seen = e.QueueID
-		}
-		if m.Dead >= countDead {
-			break
-		}
+	var err error
+	if m.Dead, err = d.count(ctx, spool.StateDead, func(*dispatch.Entry) bool { return true }); err != nil {
+		return nil, err
+	}
+	// What an operator holds is the operator's own affair.
+	if m.Held, err = d.count(ctx, spool.StateHeld, func(e *dispatch.Entry) bool { return e.Cause.Family() == "sender" }); err != nil {
+		return nil, err
 	}
 	return worry.Queue(m, d.patience, now), nil
 }
 
+// count returns how many messages have a recipient in that state for which is holds.
+func (d *Daemon) count(ctx context.Context, state spool.State, is func(*dispatch.Entry) bool) (n int, err error) {
+	seen := spool.QueueID("")
+	for e, err := range d.dispatcher.List(ctx, dispatch.Filter{States: []string{string(state)}}) {
+		if err != nil {
+			return 0, err
+		}
+		if e.QueueID == seen || !is(&e) {
+			continue
+		}
+		seen = e.QueueID
+		if n++; n >= countMost {
+			break
+		}
+	}
+	return n, nil
+}
+
+func (d *Daemon) roomWorries(context.Context, time.Time) ([]worry.Worry, error) {
+	if err := d.store.Room(smallMessage); errors.Is(err, spool.ErrFull) { // what is broken stops the server, and is said elsewhere
+		return worry.Room(d.data, err), nil
+	}
+	return nil, nil
+}
+
 func (d *Daemon) certificateWorries(_ context.Context, now time.Time) ([]worry.Worry, error) {
 	return configuredCertificate(d.certificate, now), nil
+}
+
+func (d *Daemon) clientCertificateWorries(_ context.Context, now time.Time) ([]worry.Worry, error) {
+	return clientCertificates(*d.clients.Load(), now), nil
+}
+
+// watchClients takes from cfg which certificates routes show.
+func (d *Daemon) watchClients(cfg *config.Config) {
+	byRoute := cfg.ClientCertificates()
+	d.clients.Store(&byRoute)
+}
+
+// clientCertificates judges what routes show to servers.
+func clientCertificates(byRoute map[string]*certificate.Client, now time.Time) []worry.Worry {
+	var all []worry.Worry
+	for _, name := range slices.Sorted(maps.Keys(byRoute)) {
+		end, err := byRoute[name].NotAfter()
+		all = append(all, worry.ClientCertificate(name, end, err, now)...)
+	}
+	return all
 }
 
 func (d *Daemon) tokenWorries(_ context.Context, now time.Time) ([]worry.Worry, error) {
@@ -118,6 +163,7 @@ func configuredCertificate(file string, now time.Time) []worry.Worry {
 func WorriesWithout(cfg *config.Config) ([]worry.Worry, error) {
 	now := time.Now()
 	all := append([]worry.Worry{}, configuredCertificate(cfg.TLS.Certificate, now)...)
+	all = append(all, clientCertificates(cfg.ClientCertificates(), now)...)
 	tokens := oauth.New(cfg.Data, oauth.Options{})
 	defer tokens.Close()
 	for i := range cfg.Routes {
@@ -142,7 +188,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	for {
 		d.tokens.KeepAlive(ctx)
 		now := time.Now()
-		for _, look := range []func(context.Context, time.Time) ([]worry.Worry, error){d.certificateWorries, d.tokenWorries} {
+		for _, look := range []func(context.Context, time.Time) ([]worry.Worry, error){d.certificateWorries, d.clientCertificateWorries, d.tokenWorries} {
 			found, err := look(ctx, now)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				d.log.Error("look for what will stop mail", "error", err)

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/proxy"
 	"github.com/wellsent/wellsent/internal/resolver"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtp"
@@ -275,6 +276,26 @@ func TestLoop_OwnListenerIsNotASmartHost(t *testing.T) {
 	conv.Close()
 	if o := res.Outcomes[0]; o.Finding.Cause != "routing.loop" || o.Status == Delivered || len(w.dialed) != 0 {
 		t.Errorf("%s %q, dialled %v", o.Status, o.Finding.Cause, w.dialed)
+	}
+}
+
+// TestLoop_OwnNameBehindAProxyIsNotASmartHost: the proxy looks names up, and would
+// bring mail straight back.
+func TestLoop_OwnNameBehindAProxyIsNotASmartHost(t *testing.T) {
+	through, err := proxy.Parse("http://127.0.0.1:3128")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"Post.test": true, "192.0.2.7": true, "other.test": false, "127.0.0.1": false} {
+		w := newWorld(t, nil)
+		d := New(Options{Hostname: "post.test", Resolver: names{}, Dial: w.dial,
+			Listening: func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.7:2587")} }})
+		conv := d.Open(&route.Route{Name: "self", Via: []route.Via{{Scheme: route.SchemeSMTP, Host: name, Port: 2587}}, TLS: route.TLSNone, Proxy: through}, "")
+		res := conv.Send(t.Context(), to("bob@example.net"))
+		conv.Close()
+		if o := res.Outcomes[0]; (o.Finding.Cause == "routing.loop") != want || want != (len(w.dialed) == 0) {
+			t.Errorf("%s: %s %q, dialled %v", name, o.Status, o.Finding.Cause, w.dialed)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@
 //
 // Which host serves is remembered for the route, not for the conversation, so
 // that not every message knocks at a blocked port. After a while one conversation
-// asks the preferred host again.
+// asks the preferred host again, and after a reload the first.
 //
 // # Failure
 //

@@ -222,6 +222,27 @@ func TestStandIn_KnownRefusalIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestStandIn_IsForgottenByAReload: whoever has mended the preferred host need not
+// wait for hours.
+func TestStandIn_IsForgottenByAReload(t *testing.T) {
+	p := newPlace(t, map[string][]string{"192.0.2.1:587": {loginBegin + switchedOffReply, loginBegin + loggedIn + begin + bob + data + quit}}, "one", "graph")
+	send := func(r *route.Route) {
+		t.Helper()
+		conv := p.d.Open(r, "")
+		defer conv.Close()
+		if res := conv.Send(t.Context(), to("bob@example.net")); res.Outcomes[0].Status != Delivered {
+			t.Fatalf("%s: %v", res.Outcomes[0].Status, res.Outcomes[0].Err)
+		}
+	}
+	send(p.route)
+	send(p.route)
+	reloaded := *p.route
+	send(&reloaded)
+	if len(p.w.dialed) != 2 || len(p.graph.Sent()) != 2 || p.standsIn() != nil {
+		t.Errorf("asked %v, %d by Graph", p.w.dialed, len(p.graph.Sent()))
+	}
+}
+
 // TestTooLarge: a message that one host does not take goes by the next, and the
 // next message by the first again.
 func TestTooLarge(t *testing.T) {

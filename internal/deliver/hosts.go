@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/wellsent/wellsent/internal/deliver/gmail"
@@ -208,6 +209,9 @@ var errOwn = errors.New("the host is this server itself")
 // addresses returns the addresses of a host that are not our own.
 func (c *conversation) addresses(ctx context.Context, h host) ([]netip.Addr, *evidence.Error) {
 	if c.byName() {
+		if c.d.isOwnName(h.name, h.port) {
+			return nil, comesBack(h)
+		}
 		return nil, nil // the proxy looks it up
 	}
 	found, err := c.d.o.Resolver.Addresses(ctx, h.lookUp)
@@ -224,9 +228,27 @@ func (c *conversation) addresses(ctx context.Context, h host) ([]netip.Addr, *ev
 		}
 	}
 	if len(others) == 0 {
-		return nil, &evidence.Error{Reply: loop, Origin: evidence.OriginLocal, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: errOwn}
+		return nil, comesBack(h)
 	}
 	return others, nil
+}
+
+// comesBack is a host to which mail is not given, as it would come back.
+func comesBack(h host) *evidence.Error {
+	return &evidence.Error{Reply: loop, Origin: evidence.OriginLocal, Stage: evidence.StageResolve, Scope: evidence.ScopeHost, Host: h.name, Err: errOwn}
+}
+
+// isOwnName reports whether a host is one of our own listeners, as far as its name
+// tells where a proxy looks it up: it is this server's, or one of its addresses.
+// Loopback is the proxy's own there.
+func (d *Deliverer) isOwnName(name string, port int) bool {
+	if a, err := netip.ParseAddr(name); err == nil {
+		return !a.IsLoopback() && d.isOwn(a, port)
+	}
+	if d.o.Listening == nil || !strings.EqualFold(strings.TrimSuffix(name, "."), strings.TrimSuffix(d.o.Hostname, ".")) {
+		return false
+	}
+	return slices.ContainsFunc(d.o.Listening(), func(l netip.AddrPort) bool { return int(l.Port()) == port })
 }
 
 // lookUpFailed returns what a failed look-up of a domain's exchangers means for

@@ -1,8 +1,13 @@
 package deliver
 
 import (
+	"errors"
+	"strings"
+
+	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
+	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
@@ -27,7 +32,25 @@ func (c *conversation) explain(err *evidence.Error, r *spool.Recipient, m *spool
 	} else if !f.FromServer {
 		f.Port = c.route.Via[0].Port
 	}
-	return name(err, f)
+	x := name(err, f)
+	switch {
+	case err.Scope != evidence.ScopeRoute || c.route.Token == nil:
+	case ofToken(err), x.Cause == "auth.oauth-token-rejected":
+		x.Actor, x.Do = cause.ActorSenderAdmin, tokenRemedies(err, c.route.Name)
+	case x.Cause == "auth.oauth-scope":
+		x.Do = append(tokenRemedies(err, c.route.Name), x.Do...)
+	}
+	return x
+}
+
+// tokenRemedies are the steps of whoever runs the route. Those of the catalogue are
+// for people with a mail program.
+func tokenRemedies(err *evidence.Error, route string) []string {
+	do := []string{}
+	if of := (*oauth.Error)(nil); errors.As(err, &of) && of.Do != "" {
+		do = append(do, strings.ToUpper(of.Do[:1])+of.Do[1:])
+	}
+	return append(do, "See which step fails, and what mends it: wellsent doctor --route "+route)
 }
 
 // explainLocal names a failure that no server was part of.

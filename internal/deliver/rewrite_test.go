@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -46,6 +47,52 @@ func TestSend_RouteMailbox(t *testing.T) {
 			res := conv.Send(context.Background(), &Request{Message: m, Body: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }})
 			if res.Outcomes[0].Status != Delivered {
 				t.Errorf("%+v", res.Outcomes[0])
+			}
+		})
+	}
+}
+
+// TestSend_SizeIsThatOfTheRewrittenMessage: a message grows by its mailbox and by
+// conversion to 7 bits, and the server is told of what it is sent. RFC 1870 §6.1.
+func TestSend_SizeIsThatOfTheRewrittenMessage(t *testing.T) {
+	const head = "Received: by post.test\r\n"
+	const mime = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+	const rewritten = head + "From: \"Scanner 2 (scanner@lan)\" <relay@example.org>\r\nReply-To: Scanner 2 <scanner@lan>\r\n" + mime
+	for _, c := range []struct {
+		name, offers, want string
+		most               int // octets that the server takes
+		status             Status
+	}{
+		{"8 bits", "S: 250-8BITMIME\n", rewritten + "8bit\r\n\r\nGrüße\r\n", 1000, Delivered},
+		{"7 bits", "", rewritten + "quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n", 1000, Delivered},
+		{"too large by that alone", "S: 250-8BITMIME\n", "", 200, Failed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dialogue := fmt.Sprintf("S: 220 mx.test ESMTP\nC: EHLO post.test\nS: 250-mx.test\n%sS: 250 SIZE %d\n", c.offers, c.most)
+			if c.status == Delivered {
+				body8 := ""
+				if c.offers != "" {
+					body8 = " BODY=8BITMIME"
+				}
+				dialogue += fmt.Sprintf("C: MAIL FROM:<relay@example.org> SIZE=%d%s\nS: 250 ok\n", len(c.want), body8) + bob + "C: DATA\nS: 354 go\n"
+				for line := range strings.Lines(c.want) {
+					dialogue += "C: " + strings.TrimRight(line, "\r\n") + "\n"
+				}
+				dialogue += "C: .\nS: 250 taken\n"
+			}
+			w := newWorld(t, map[string][]string{"127.0.0.2:25": {dialogue + quit}})
+			d := New(Options{Hostname: "post.test", Dial: w.dial, Resolver: names{addresses: map[string][]string{"smart.test": {"127.0.0.2"}}}})
+			conv := d.Open(&route.Route{Name: "smart", From: "relay@example.org", Via: []route.Via{{Scheme: route.SchemeSMTP, Host: "smart.test", Port: 25}}, TLS: route.TLSNone}, "")
+			defer conv.Close()
+			const body = "From: Scanner 2 <scanner@lan>\r\n" + mime + "8bit\r\n\r\nGrüße\r\n"
+			m := &spool.Message{ID: "1", Envelope: spool.Envelope{From: "scanner@lan", Params: smtp.MailParams{Body: smtp.Body8BitMIME}}, Header: []byte(head), BodySize: int64(len(body)),
+				Recipients: []spool.Recipient{{Path: smtp.Path("bob@example.net")}}}
+			if int(m.BodySize)+len(head) > 200 {
+				t.Fatal("it is too large as it came")
+			}
+			res := conv.Send(t.Context(), &Request{Message: m, Body: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }})
+			if o := res.Outcomes[0]; o.Status != c.status || c.status == Failed && o.Finding.Cause != "message.too-large" {
+				t.Errorf("%+v", o)
 			}
 		})
 	}

@@ -27,8 +27,9 @@ type standIns struct {
 
 // standIn is a host that serves in place of the preferred one.
 type standIn struct {
-	rank   int       // of the host that serves
-	until  time.Time // when the preferred one is asked again
+	route  *route.Route // that it was learned of: after a reload the preferred host is asked anew, for it may have been mended
+	rank   int          // of the host that serves
+	until  time.Time    // when the preferred one is asked again
 	wait   time.Duration
 	failed failure // what became of the preferred host
 }
@@ -52,7 +53,7 @@ func (s *standIns) order(c *conversation, hosts []host) (ordered []host, known [
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of[keyOf(c.route)]
-	if x == nil || s.dueLocked(x) {
+	if x == nil || x.route != c.route || s.dueLocked(x) {
 		return hosts, nil
 	}
 	i := slices.IndexFunc(hosts, func(h host) bool { return h.rank == x.rank })
@@ -72,7 +73,7 @@ func (s *standIns) due(c *conversation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of[keyOf(c.route)]
-	if x != nil && s.dueLocked(x) {
+	if x != nil && x.route == c.route && s.dueLocked(x) {
 		x.until = time.Time{} // order sees it due as well
 		return true
 	}
@@ -109,13 +110,13 @@ func (s *standIns) serves(c *conversation, failures []failure) []string {
 		return nil
 	}
 	if f := preferred(failures, h); f != nil {
-		known := x != nil && x.rank == h.rank
+		known := x != nil && x.rank == h.rank && x.route == c.route
 		if !known {
 			x = &standIn{wait: firstStandIn}
 		} else {
 			x.wait = min(2*x.wait, longStandIn)
 		}
-		x.rank, x.until, x.failed = h.rank, time.Now().Add(x.wait), *f
+		x.route, x.rank, x.until, x.failed = c.route, h.rank, time.Now().Add(x.wait), *f
 		if s.of == nil {
 			s.of = map[string]*standIn{}
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/oauth"
 	"github.com/wellsent/wellsent/internal/route"
 	"github.com/wellsent/wellsent/internal/smtpclient"
@@ -31,12 +33,32 @@ func (c *conversation) openByToken(ctx context.Context, h host, o smtpclient.Opt
 		return refusal
 	}
 	switch o.Token, err = c.route.Token(ctx, route.SchemeSMTP, o.Token); {
-	case errors.Is(err, oauth.ErrFresh):
-		return refusal // another token would be refused as well
+	case errors.Is(err, oauth.ErrFresh): // another token would be refused as well
 	case err != nil:
 		return tokenFailed(ctx, err)
+	default:
+		refusal = c.openWith(ctx, h, o)
 	}
-	return c.openWith(ctx, h, o)
+	if tokenRefused(refusal) && refusal.Cause == "" {
+		refusal.Cause = refusedToken(refusal)
+	}
+	return refusal
+}
+
+// refusedToken names the refusal of a token. The challenge has the reason, where the
+// server gives one; the reply after it is often that to a wrong password, and
+// Exchange Online knows no other.
+func refusedToken(err *evidence.Error) cause.ID {
+	said := err.Reply.String()
+	var challenge *smtpclient.ChallengeError
+	if errors.As(err, &challenge) {
+		said = challenge.Text + "\n" + said
+	}
+	found := explain.Text(said, explain.Facts{Stage: evidence.StageAuth, Origin: evidence.OriginRemote, Host: err.Host})
+	if len(found) == 0 || found[0].Cause == "" || found[0].Cause == "auth.credentials-rejected" {
+		return "auth.oauth-token-rejected"
+	}
+	return found[0].Cause
 }
 
 // tokenRefused reports that the server has answered the token with no.

@@ -12,6 +12,8 @@ import (
 	"github.com/wellsent/wellsent/internal/evidence"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/oauth"
+	"github.com/wellsent/wellsent/internal/smtp"
+	"github.com/wellsent/wellsent/internal/smtpclient"
 )
 
 // TestTokenFailed_CauseAndScope: what a token endpoint says, in the words of Entra
@@ -55,5 +57,31 @@ func TestTokenFailed_CauseAndScope(t *testing.T) {
 				t.Errorf("%v: cause %s (or %v), scope %s; want %s, %s", c.err, f.Cause, f.Alternatives, e.Scope, c.want, c.scope)
 			}
 		})
+	}
+}
+
+// TestRefusedToken_IsNoWrongPassword: in the words of Exchange Online and Gmail.
+func TestRefusedToken_IsNoWrongPassword(t *testing.T) {
+	for _, c := range []struct {
+		challenge string
+		code      int
+		x, y      int
+		text      string
+		want      cause.ID
+	}{
+		{"", 535, 7, 3, "Authentication unsuccessful [LO6P265CA0005.GBRP265.PROD.OUTLOOK.COM]", "auth.oauth-token-rejected"},
+		{"", 535, 7, 8, "Username and Password not accepted.", "auth.oauth-token-rejected"},
+		{`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`, 535, 7, 8, "Username and Password not accepted.", "auth.oauth-token-rejected"},
+		{`{"status":"insufficient_scope","scope":"https://outlook.office.com/SMTP.Send"}`, 535, 7, 3, "Authentication unsuccessful [x]", "auth.oauth-scope"},
+		{"", 535, 7, 139, "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.", "auth.smtp-auth-disabled"},
+		{"", 535, 7, 139, "Authentication unsuccessful, user is locked by your organization's security defaults policy. Contact your administrator.", "auth.blocked-by-policy"},
+	} {
+		e := &evidence.Error{Reply: smtp.NewReply(c.code, c.x, c.y, c.text), Origin: evidence.OriginRemote, Stage: evidence.StageAuth, Scope: evidence.ScopeRoute, Host: "smtp.office365.com"}
+		if c.challenge != "" {
+			e.Err = &smtpclient.ChallengeError{Text: c.challenge}
+		}
+		if got := refusedToken(e); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.challenge, c.text, got, c.want)
+		}
 	}
 }

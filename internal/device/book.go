@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wellsent/wellsent/internal/evidence"
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // FileName is the book's file in the data directory.
@@ -301,33 +302,9 @@ func (b *Book) write() {
 	}
 	text, err := json.MarshalIndent(f, "", " ")
 	if err == nil {
-		err = replace(b.path, append(text, '\n'))
+		err = osfile.Replace(b.path, append(text, '\n'), 0o600)
 	}
 	if err != nil {
 		b.log.Error("the book of devices cannot be written", "file", b.path, "error", err)
 	}
-}
-
-// replace writes a file of mode 0600 in one step that a crash cannot tear.
-func replace(path string, text []byte) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			t.Close()
-			os.Remove(t.Name())
-		}
-	}()
-	if _, err = t.Write(text); err != nil {
-		return err
-	}
-	if err = t.Sync(); err != nil {
-		return err
-	}
-	if err = t.Close(); err != nil {
-		return err
-	}
-	return os.Rename(t.Name(), path)
 }

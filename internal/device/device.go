@@ -90,11 +90,13 @@ func (s *Set) ByAddress(listener string, a netip.Addr) *Device {
 	return best
 }
 
-// ByAccount returns the device that logs in with an account; nil when there is
-// none.
+// ByAccount returns the device that logs in with an account; nil when there is none.
+// Names are compared as auth.Canonical does, not by Unicode's folding, which takes
+// more names for one.
 func (s *Set) ByAccount(name string) *Device {
+	lower := strings.ToLower(name)
 	for i := range s.All() {
-		if d := &s.devices[i]; d.Account != "" && strings.EqualFold(d.Account, name) {
+		if d := &s.devices[i]; d.Account != "" && strings.ToLower(strings.TrimSpace(d.Account)) == lower {
 			return d
 		}
 	}

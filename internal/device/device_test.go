@@ -39,7 +39,7 @@ func TestSet_ByAddress(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", c.listener, c.addr, got, c.want)
 		}
 	}
-	if d := s.ByAccount("scan@example.org"); d == nil || d.Name != "known" || s.ByAccount("") != nil || s.ByName("one") == nil {
+	if d := s.ByAccount("scan@example.org"); d == nil || d.Name != "known" || s.ByAccount("ſcan@example.org") != nil || s.ByAccount("") != nil || s.ByName("one") == nil {
 		t.Errorf("%+v", d)
 	}
 	var none *Set
@@ -226,5 +226,36 @@ func TestBook_DropsDevicesThatAreGone(t *testing.T) {
 	b.Know(NewSet(nil))
 	if got := b.Records(); len(got) != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestReport_TitleOfAFailureHasNoPlaceholders(t *testing.T) {
+	b := book(t, at(1, Session{Peer: netip.MustParseAddr("10.0.0.9"), Failure: &Failure{Cause: "tls.protocol-version", What: "speaks TLS 1.0 only"}}))
+	titles := 0
+	for _, s := range Report(NewSet(nil), b.Records(), begin) {
+		for _, f := range s.Failures {
+			titles++
+			if f.Title == "" || strings.ContainsAny(f.Title, "{}[]|") {
+				t.Errorf("%q", f.Title)
+			}
+		}
+	}
+	if titles != 1 {
+		t.Errorf("%d failures are reported, want 1", titles)
+	}
+}
+
+func TestReport_NamesARefusedSender(t *testing.T) {
+	const refusal = "was refused: 553 5.7.1 Sender address rejected: other@example.org is not owned by this host. Send as scan@example.org, or ask the administrator to add the address"
+	b := book(t, at(1, Session{Device: "scanner", Failure: &Failure{What: refusal}}))
+	for _, s := range Report(NewSet([]Device{scanner}), b.Records(), begin) {
+		if len(s.Failures) != 1 || s.Failures[0].Cause != "sender.address-not-owned" || !strings.Contains(strings.Join(s.Failures[0].Do, " "), "senders of its [[device]] scanner") {
+			t.Errorf("%+v", s.Failures)
+		}
+	}
+	for _, what := range []string{"was refused: 500 5.5.2 Command not recognised", "closed without QUIT", "gives a password that is wrong"} {
+		if id := named(what); id != "" {
+			t.Errorf("%s: %s", what, id)
+		}
 	}
 }

@@ -48,6 +48,14 @@ func remedies(f *Failure, r *Record) []string {
 		return append(do, "Set its own host name.", lenient("any_hello"))
 	case "recipient.address-syntax", "sender.address-invalid":
 		return append(do, "Enter the full address, without blanks.", lenient("missing_brackets"))
+	case "sender.address-not-owned":
+		do = append(do, "Set its sender, in its menu often called \"from\" or \"reply address\", to an address that it may use: the refusal names one.")
+		if r.Device != "" {
+			return append(do, fmt.Sprintf("Or let it send as that address too: senders of its [[device]] %s.", r.Device))
+		}
+		return append(do, "Or let it send as that address too: addresses of its account, or senders of the listener.")
+	case "server.insufficient-storage":
+		return append(do, "Make room on the disk of this server's data directory: wellsent check. Nothing is wrong with the device.")
 	case "protocol.syntax-error":
 		return append(do, "See what it really says: wellsent listen --listen :2525")
 	}

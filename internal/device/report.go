@@ -3,9 +3,11 @@ package device
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
+	"github.com/wellsent/wellsent/internal/explain"
 )
 
 // Status is a device, or a peer that is none and has failed, as an operator sees it.
@@ -126,14 +128,31 @@ func status(d *Device, r *Record, now time.Time) Status {
 		}
 	}
 	for _, f := range r.Failures {
+		if f.Cause == "" {
+			f.Cause = named(f.What)
+		}
 		x := FailureStatus{At: f.At, Cause: f.Cause, What: s.subject() + " " + f.What, Do: remedies(&f, r), Listener: f.Listener, Count: f.Count, Over: r.Mail.After(f.At)}
 		if c, ok := cause.Lookup(f.Cause); ok {
-			x.Title = c.Title
+			x.Title = c.Fill(cause.Facts{}).Title
 		}
 		s.Failures = append(s.Failures, x)
 	}
 	s.Worries = s.worries(r, now)
 	return s
+}
+
+// named returns the cause of a refusal whose session has named none: the reply was
+// made where no cause is known, and reads as anybody's. Only what it says of the
+// sender is taken, which is most of what the client can mend.
+func named(what string) cause.ID {
+	_, reply, ok := strings.Cut(what, "refused: ")
+	if !ok {
+		return ""
+	}
+	if found := explain.Text(reply, explain.Facts{}); len(found) > 0 && found[0].Cause.Family() == "sender" {
+		return found[0].Cause
+	}
+	return ""
 }
 
 // subject names a device or peer at the begin of a sentence.

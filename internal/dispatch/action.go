@@ -31,6 +31,7 @@ type facts struct {
 	code      int  // of the reply; 0: there was none
 	smartHost bool // the next hop is a smart host, with our credentials and our settings
 	proven    bool // the lane has delivered something by the present settings
+	asRoute   bool // it was sent as the route's own mailbox, whoever the sender is
 }
 
 // decide is the table of actions. It is a ladder: each rung a reason, the last
@@ -46,6 +47,8 @@ func decide(f facts) Action {
 		return ActThrottle
 	case f.smartHost && ourFault(f):
 		return ActPause
+	case f.smartHost && sendersFault(f) && f.asRoute && !f.proven:
+		return ActPause // no sender has a part in it. Of a route that has worked it is about this message
 	case f.smartHost && sendersFault(f):
 		return ActHoldSender
 	case beforeMail(f.stage) && aboutNextHop(f.scope):
@@ -82,7 +85,7 @@ func throttled(f facts) bool {
 	case "limit.rate", "limit.connections":
 		return true
 	case "limit.quota":
-		return f.stage != evidence.StageMail // at MAIL it is one sender's
+		return f.stage != evidence.StageMail || f.asRoute // at MAIL it is one sender's
 	}
 	return false
 }

@@ -67,6 +67,8 @@ type Dispatcher struct {
 	alarm   chan struct{}        // capacity 1: the timetable has an earlier time
 	plan    plan                 // when the timetable looks at which lane
 
+	reroutes int // how often reroute was called since its goroutine began; 0: none runs
+
 	accounts map[string]*account // by key; of lanes whose pace is bounded
 }
 
@@ -108,8 +110,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		d.running.Wait()
 		return err
 	}
+	stuck := false
 	for _, h := range heads {
-		d.look(d.lane(h.Destination))
+		l := d.lane(h.Destination)
+		stuck = stuck || d.isStuck(l)
+		d.look(l)
+	}
+	if stuck {
+		d.reroute() // the routes may be others since
 	}
 	var loops sync.WaitGroup
 	loops.Go(func() { d.timetable(ctx) })

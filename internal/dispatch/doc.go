@@ -25,6 +25,12 @@
 // messages. Records outlive the process. Of a lane by MX that is open, and that has
 // no mail, nothing is remembered.
 //
+// # Reload
+//
+// Which lane mail is in follows from the present routes. A worker moves what it
+// takes; what nobody takes, as its lane does not go, is moved when the routes have
+// changed, and at the start. The time of a pause goes with the mail.
+//
 // # Pace
 //
 // A message is taken from its account before its transaction begins, in one step
@@ -47,7 +53,7 @@
 // # Concurrency
 //
 // One goroutine a worker, ended when idle; one for the timetable; one for
-// warnings and expiry. A lane's fields are guarded by its mu, an account's by its
+// warnings and expiry; after a reload one that moves mail. A lane's fields are guarded by its mu, an account's by its
 // own; the order is the dispatcher's mu, a lane's, an account's. No lock is held
 // during a delivery or a call of the store.
 //

@@ -10,9 +10,32 @@ import (
 
 // waiter is a Flush that waits until each of its recipients has been tried.
 type waiter struct {
-	mu   sync.Mutex // guards the field below
-	left map[spool.Ref]spool.Destination
-	done chan struct{} // closed when nothing is left
+	mu     sync.Mutex // guards the fields below
+	left   map[spool.Ref]spool.Destination
+	probed map[spool.Destination]bool // lanes that have had a try for it since mail was moved to them
+	done   chan struct{}              // closed when nothing is left
+}
+
+// moved notes where recipients are queued now, and returns the lanes that are to be
+// tried for it.
+func (w *waiter) moved(outcomes []spool.Outcome) (probe []spool.Destination) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range outcomes {
+		o := &outcomes[i]
+		if _, ok := w.left[o.Ref]; !ok {
+			continue
+		}
+		w.left[o.Ref] = o.Destination
+		if !w.probed[o.Destination] {
+			if w.probed == nil {
+				w.probed = map[spool.Destination]bool{}
+			}
+			w.probed[o.Destination] = true
+			probe = append(probe, o.Destination)
+		}
+	}
+	return probe
 }
 
 // tried takes refs off; those of a lane that does not go on count as tried too.
@@ -84,6 +107,35 @@ func (d *Dispatcher) settled(s *settlement) {
 	}
 }
 
+// moved tells those who wait that recipients are queued elsewhere. A lane that they
+// come to is tried once for each who waits, and counts as stopped after that.
+func (d *Dispatcher) moved(ctx context.Context, outcomes []spool.Outcome) {
+	probe := map[spool.Destination]bool{}
+	d.mu.RLock()
+	for w := range d.waiting {
+		for _, name := range w.moved(outcomes) {
+			probe[name] = true
+		}
+	}
+	wait := len(d.waiting) > 0
+	d.mu.RUnlock()
+	if !wait {
+		return
+	}
+	seen := map[spool.Destination]bool{}
+	for i := range outcomes {
+		name := outcomes[i].Destination
+		switch {
+		case seen[name]:
+		case probe[name]:
+			d.probe(ctx, d.lane(name))
+		case d.isStuck(d.lane(name)):
+			d.stopped(name)
+		}
+		seen[name] = true
+	}
+}
+
 // stopped tells those who wait that nothing goes by lane name.
 func (d *Dispatcher) stopped(name spool.Destination) {
 	d.mu.RLock()
@@ -96,6 +148,20 @@ func (d *Dispatcher) stopped(name spool.Destination) {
 // flushPatience is the longest wait for a pace that a Flush waits for: a bound a
 // minute passes, one an hour or a day does not.
 const flushPatience = 2 * time.Minute
+
+// isStuck reports a lane by which nothing goes for a while, or never.
+func (d *Dispatcher) isStuck(l *lane) bool {
+	now := time.Now()
+	if r, _ := d.o.Routes().ByLane(string(l.name)); r == nil {
+		return true
+	}
+	if wait := d.paceWaitOf(l); wait != nil && wait.until.Sub(now) > flushPatience {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return (l.health.State == laneDown || l.health.State == lanePaused) && l.health.Next.After(now)
+}
 
 // Flush makes every queued recipient due now, and returns when each has been
 // tried once or its lane has turned out not to go. Without Run it delivers by

@@ -9,6 +9,7 @@ import (
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/explain"
 	"github.com/wellsent/wellsent/internal/route"
+	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/spool"
 )
 
@@ -25,6 +26,10 @@ const (
 	hostConnections  = 50 // conversations with one smart host, where its route sets no bound
 	mxConnections    = 20 // conversations with the hosts of one domain
 )
+
+// longestWait is the longest that a lane waits before it is tried again: as much as
+// another side may ask for, and jitter.
+const longestWait = 24*time.Hour + time.Minute
 
 // recordVersion is the version of a lane's record. 1: the first.
 const recordVersion = 1
@@ -58,6 +63,7 @@ type lane struct {
 	concurrency float64   // conversations allowed now
 	gapEnds     time.Time // of the gap after the last message, while slow. Apart from health.Next, before which what fails is no news
 	ceiling     int       // conversations that the other side was seen to allow; 0: no such
+	troubledBy  string    // the settings by which its trouble came; "": not known
 	notices     []string  // what the operator should know although it works; as of the last message that went well
 	ceilingAt   time.Time
 	told        map[string]time.Time // when the log was last told of a bound of the pace; at most one for each
@@ -81,6 +87,11 @@ func (l *lane) restore(record []byte) error {
 	if h.Version != recordVersion {
 		return fmt.Errorf("lane %s: record of version %d", l.name, h.Version)
 	}
+	// Written while the clock was ahead. Without the monotonic clock, so that it is past
+	// at once where it is now that the clock is behind.
+	if latest := time.Now().Add(longestWait).Round(0); h.Next.After(latest) {
+		h.Next = latest
+	}
 	l.health = h
 	return nil
 }
@@ -103,12 +114,15 @@ func bound(r *route.Route) float64 {
 	return hostConnections
 }
 
-// settings names the hosts, the login and the way to them of r. What a lane has learned by one set
-// of them says nothing about another.
+// settings names the hosts, the login, the mailbox and the way to them of r. What a
+// lane has learned by one set of them says nothing about another.
 func settings(r *route.Route) string {
 	s := r.User
 	for _, v := range r.Via {
 		s += " " + v.String()
+	}
+	if r.From != smtp.NullPath {
+		s += " as " + string(r.From)
 	}
 	// A server may know us by where we come from, or by our certificate.
 	if r.Proxy != nil {

@@ -310,19 +310,27 @@ func (b *orderBatch) settle(ctx context.Context) error {
 	return nil
 }
 
-// Reloaded tells the dispatcher that the routes may be others now: a lane that is
-// paused for the old ones is tried once, for whoever has mended a setting wants to
-// know whether it was the right one.
+// Reloaded tells the dispatcher that the routes may be others now. Mail goes to
+// where they have it; a route's lane that is paused or down for the old ones is
+// tried once, for whoever has mended a setting wants to know whether it was the
+// right one; and no lane waits for a pace that holds no more.
 func (d *Dispatcher) Reloaded(ctx context.Context) {
+	d.reroute()
 	d.mu.RLock()
 	all := slices.Collect(maps.Values(d.lanes))
 	d.mu.RUnlock()
 	for _, l := range all {
 		l.mu.Lock()
-		paused := l.health.State == lanePaused
+		state, by := l.health.State, l.troubledBy
 		l.mu.Unlock()
-		if paused {
+		r, _ := d.o.Routes().ByLane(string(l.name))
+		switch {
+		case state == lanePaused,
+			state == laneSlow && r != nil && by != "" && by != settings(r), // who wanted less is not who is asked now
+			state == laneDown && (r == nil || !r.IsMX()):                   // of exchangers we have no settings, and there are very many
 			d.probe(ctx, l)
+		default:
+			d.look(l)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *de
 		}
 		v := verdict{recipient: *x, finding: o.Finding, relayed: o.Relayed, final: r.Via[0].Scheme == route.SchemeSandbox}
 		f := factsOf(o, r)
-		f.proven = proven
+		f.proven, f.asRoute = proven, asRoute(r, m)
 		v.action = decide(f)
 		s.proof = s.proof || v.action == ActDeliver
 		v.attempt = attemptOf(o, began)
@@ -69,6 +69,13 @@ func (d *Dispatcher) judge(l *lane, r *route.Route, m *spool.Message, result *de
 		s.note(&v)
 	}
 	return s
+}
+
+// asRoute reports whether m goes as the mailbox of r, in the envelope and in From.
+// With aliases some of it may not.
+func asRoute(r *route.Route, m *spool.Message) bool {
+	e := &m.Envelope
+	return len(r.Aliases) == 0 && r.RewriteFor(route.Question{Sender: e.From, Account: e.Account, Listener: e.Listener, Device: e.Device}) == route.RewriteBoth
 }
 
 // factsOf returns what decides an outcome's action.
@@ -225,6 +232,7 @@ func (d *Dispatcher) laneAfter(ctx context.Context, l *lane, r *route.Route, s *
 		goOn = false
 		if changed = l.troubleLocked(now, state, s.trouble); changed {
 			l.health.Next = now.Add(l.waitLocked(d.o.Retry, s.asked, rand.Float64()))
+			l.troubledBy = settings(r)
 		}
 	case s.well:
 		l.notices = s.notices

@@ -111,7 +111,7 @@ func (w *worker) next(ctx context.Context) bool {
 		return w.idle(ctx)
 	}
 	w.d.passOn(w.l, now)
-	if w.d.rekeyed(ctx, m, w.l) {
+	if w.d.rekeyed(ctx, m) {
 		return true
 	}
 	spent := allowance.Of(len(m.Recipients))
@@ -343,10 +343,6 @@ func without(m, some *spool.Message) *spool.Message {
 	return &rest
 }
 
-// maxUnrouted is how many messages without a route one look at a lane passes over
-// to find those that have one.
-const maxUnrouted = 1000
-
 // answered returns m and result without the recipients that were given up by
 // ourselves, as why says: because we are stopping, or because the pace allows no
 // more. That is no attempt, and no fault of the next hop. Nil when none is left.
@@ -382,87 +378,4 @@ func answered(m *spool.Message, result *deliver.Result, why error) (*spool.Messa
 		res.Trouble = nil
 	}
 	return &some, &res
-}
-
-// rekey moves what is queued under a name that the present routes do not have.
-// What no route takes stays, and the lane is paused for it.
-func (d *Dispatcher) rekey(ctx context.Context, l *lane) {
-	var unrouted []*spool.Message // claimed until all has been looked at, lest it is met again
-	for ctx.Err() == nil && len(unrouted) < maxUnrouted {
-		m, err := d.o.Store.Claim(ctx, l.name, time.Now(), maxRecipients)
-		if err != nil || m == nil {
-			break
-		}
-		if !d.rekeyed(ctx, m, l) {
-			unrouted = append(unrouted, m)
-		}
-	}
-	if len(unrouted) == 0 {
-		return
-	}
-	d.noRoute(ctx, l)
-	for _, m := range unrouted {
-		d.o.Store.Release(m)
-	}
-	d.stopped(l.name)
-}
-
-// rekeyed settles recipients of m to the destination that the present routes give
-// them, where it is another than l, and reports whether it did. The rest of m is
-// then released.
-func (d *Dispatcher) rekeyed(ctx context.Context, m *spool.Message, l *lane) bool {
-	table := d.o.Routes()
-	var outcomes []spool.Outcome
-	for i := range m.Recipients {
-		x := &m.Recipients[i]
-		name := d.destination(table, m, x)
-		if name == "" || name == l.name {
-			continue
-		}
-		o := spool.OutcomeOf(m.ID, x)
-		o.Destination, o.Next = name, time.Time{}
-		outcomes = append(outcomes, o)
-	}
-	if len(outcomes) == 0 {
-		return false
-	}
-	if err := d.o.Store.Settle(ctx, outcomes, nil); err != nil {
-		d.log.Error("settle", "queue_id", string(m.ID), "error", err)
-		d.o.Store.Release(m)
-		return true
-	}
-	rest := *m
-	rest.Recipients = nil
-	for _, x := range m.Recipients {
-		if name := d.destination(table, m, &x); name == "" || name == l.name {
-			rest.Recipients = append(rest.Recipients, x)
-		}
-	}
-	if len(rest.Recipients) > 0 {
-		d.o.Store.Release(&rest)
-	}
-	return true
-}
-
-// destination returns where x belongs by the present routes, "" when nowhere.
-func (d *Dispatcher) destination(table *route.Table, m *spool.Message, x *spool.Recipient) spool.Destination {
-	e := &m.Envelope
-	r := table.For(route.Question{Recipient: x.Path, Sender: e.From, Account: e.Account, Listener: e.Listener, Device: e.Device})
-	if ours := e.From.IsNull() && e.Account == "" && e.Device == ""; ours {
-		if b, _ := table.ByLane(d.o.BouncesRoute); b != nil && d.o.BouncesRoute != "" {
-			r = b
-		}
-		if r == nil {
-			// Where every route is for some senders, the notification goes the way on
-			// which its recipient, who sent the mail, sends.
-			r = table.For(route.Question{Recipient: x.Path, Sender: x.Path})
-		}
-		if r == nil {
-			r = table.ForAnySender(x.Path)
-		}
-	}
-	if r == nil {
-		return ""
-	}
-	return spool.Destination(r.Lane(x.Path))
 }

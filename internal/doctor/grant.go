@@ -84,6 +84,8 @@ func (j *judge) grantSteps() []*cause.Step {
 	provider := g.Provider
 	if t := j.f.Token; g.Kind == "token_command" && t != nil && t.microsoft {
 		provider = "microsoft" // the token says so
+	} else if provider == "" {
+		provider = "custom"
 	}
 	return cause.Steps(provider, g.Via, g.Kind)
 }
@@ -148,6 +150,13 @@ func (w *walk) fail(i int, c *cause.StepCase, seen ...string) {
 	}
 }
 
+// forget takes back what a failure of step i says of those before it.
+func (w *walk) forget(i int) {
+	for k := range w.steps[:i] {
+		w.steps[k].State, w.steps[k].Seen = StepUnknown, []string{}
+	}
+}
+
 // at returns the index of a step, or -1.
 func (w *walk) at(id string) int {
 	return slices.IndexFunc(w.steps, func(s Step) bool { return s.ID == id })
@@ -165,6 +174,9 @@ func (j *judge) refusedGrant(w *walk, list []*cause.Step, a *GrantAnswer) {
 	for i, s := range list {
 		if c := s.Match(a.Words); c != nil {
 			w.fail(i, c, a.Words)
+			if a.Status == 0 { // known here already, so nobody has looked at the steps before it
+				w.forget(i)
+			}
 			j.directory(w, list)
 			return
 		}

@@ -138,19 +138,5 @@ func (h *history) write(path string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".logins-*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(b)
-	if cerr := temp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temp.Name())
-	}
-	return err
+	return osfile.Replace(path, b, 0o600)
 }

@@ -13,6 +13,16 @@ var softwareRules = ruleset{
 		{id: "relay.denied", key: true, when: "relaying denied. ip name", alt: []cause.ID{"sender.no-reverse-dns"}, from: "Sendmail"},
 		{id: "message.malformed", key: true, when: "improper use of 8-bit data in message header|8-bit data in * header|8bit * header|non-ascii * header", at: "post-data data bounce", from: "Sendmail, Exim"},
 		{id: "message.line-too-long", when: "command too long|line too long", at: "data", alt: []cause.ID{"protocol.syntax-error"}, from: "Postfix, Exim"},
+		// Wellsent: policy and smtpserver.
+		{id: "sender.address-not-owned", key: true, when: "sender address rejected: * is not owned by|from address rejected: * is not owned by", from: "Wellsent"},
+		{id: "server.insufficient-storage", key: true, when: "not enough room to keep the message", from: "Wellsent"},
+		{id: "relay.denied", key: true, when: "your address may not use this server", from: "Wellsent"},
+		{id: "auth.malformed-exchange", key: true, when: "login cancelled", at: "auth", from: "Wellsent"},
+		{id: "auth.no-shared-mechanism", key: true, when: "this login mechanism is not offered", from: "Wellsent"},
+		{id: "auth.not-offered", key: true, when: "login is not offered on this listener", from: "Wellsent"},
+		{id: "account.sending-disabled", key: true, when: "this account may not send any more", from: "Wellsent"},
+		{id: "service.wrong-protocol-http", key: true, when: "not a web server", from: "Wellsent"},
+		{id: "server.misconfigured", key: true, when: "your address must begin with a proxy header", from: "Wellsent"},
 		// Postfix. https://www.postfix.org/postconf.5.html, its access lists and smtpd_check.
 		{id: "sender.address-not-owned", key: true, when: "sender address rejected: not owned by|sender address rejected: not logged in|not owned by auth|not owned by user", from: "Postfix"},
 		{id: "sender.unknown", key: true, when: "sender address rejected: unverified|sender address rejected: undeliverable|sender address rejected: user unknown|sender address rejected * user unknown", alt: []cause.ID{"greylist.deferred"}, from: "Postfix"},

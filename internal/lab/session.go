@@ -230,7 +230,7 @@ func (c *conversation) data() bool {
 		return c.reply(stepContent, "")
 	}
 	c.conn.SetReadDeadline(time.Now().Add(maxConversation))
-	r := smtp.NewDotReader(c.br, smtp.DotOptions{MaxBytes: maxMessage, Lenient: true})
+	r := smtp.NewDotReader(c.br, smtp.DotOptions{MaxBytes: maxMessage, Lenient: true, BareDot: true})
 	n, err := io.Copy(io.Discard, r)
 	if err != nil {
 		c.remark("the message ends in the middle: " + err.Error())

@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/wellsent/wellsent/internal/osfile"
 )
 
 // sealHead begins a sealed file. On disk since the first version; must not change.
@@ -66,21 +68,7 @@ func makeKey(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+keyFile+".*") // 0600
-	if err != nil {
-		return fmt.Errorf("make the key of tokens: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Link(f.Name(), path) // unlike a rename it replaces nothing
-	}
+	err := osfile.Make(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the key of tokens: %w", err)
 	}

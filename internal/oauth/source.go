@@ -36,7 +36,8 @@ type Source struct {
 	state   state
 	seen    stamp // of the file that state was read from
 	loaded  bool
-	unsaved bool // state is newer than the file, which could not be written
+	unsaved bool   // state is newer than the file, which could not be written
+	base    string // with unsaved: the refresh token of the file that was replaced
 	flights map[Audience]*flight
 	failed  map[Audience]failure
 	closed  bool
@@ -113,17 +114,21 @@ func (s *Source) scope(a Audience) string { return strings.Join(s.s.scopes(a), "
 
 // loadLocked reads the state when the file is not the one read last.
 func (s *Source) loadLocked() error {
-	if s.unsaved {
-		return nil // what is on disk is older
-	}
 	now, err := s.store.stamp(s.s.Route)
 	if err != nil || s.loaded && now == s.seen {
+		if s.unsaved {
+			return nil // what is on disk is older
+		}
 		return err
 	}
 	st, err := s.store.read(s.s.Route)
-	if err != nil {
+	switch {
+	case s.unsaved && (err != nil || s.isBase(&st)):
+		return nil
+	case err != nil:
 		return err
 	}
+	s.unsaved = false // somebody has signed in or out
 	if st.Binding != s.s.binding() {
 		st = state{Version: stateVersion} // of other settings
 	}
@@ -133,6 +138,9 @@ func (s *Source) loadLocked() error {
 	s.state, s.seen, s.loaded = st, now, true
 	return nil
 }
+
+// isBase reports whether st, of the file, is what the unsaved state is to replace.
+func (s *Source) isBase(st *state) bool { return st.Binding == s.s.binding() && st.Refresh == s.base }
 
 // startLocked asks for a token for a, unless that is being done. What the caller
 // cancels is its own wait only.
@@ -205,17 +213,18 @@ func (s *Source) obtain(ctx context.Context, a Audience, refused string) (string
 		return t.Access, nil // by another process, while this one waited for its turn
 	case err != nil:
 		return "", &Error{Err: err}
-	case s.s.Grant == RefreshToken && refresh == "":
-		return "", s.signedOut()
 	case unsaved:
 		// It must be on disk before it is used: the provider takes it once only, perhaps.
-		if err := s.save(); err != nil {
+		if refresh, err = s.save(); err != nil {
 			return "", &Error{Temporary: true, Err: err}
 		}
 	}
+	if s.s.Grant == RefreshToken && refresh == "" {
+		return "", s.signedOut()
+	}
 	ans, err := s.c.obtain(ctx, a, refresh)
 	if err != nil {
-		s.failing(ctx, err)
+		s.failing(ctx, refresh, err)
 		return "", s.advise(err)
 	}
 	s.keep(a, ans, refresh)
@@ -260,9 +269,12 @@ func (s *Source) keep(a Audience, ans *answer, used string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	foreign := false
 	wrote, err := s.store.update(s.s.Route, func(st *state) bool {
 		if st.Binding != s.s.binding() {
-			if used != "" {
+			// Other settings' tokens give way, but not a sign-in: the operator may have made
+			// it for the settings that the next reload brings.
+			if foreign = used != "" || st.Refresh != ""; foreign {
 				return false
 			}
 			*st = state{}
@@ -270,17 +282,30 @@ func (s *Source) keep(a Audience, ans *answer, used string) {
 		return change(st)
 	})
 	if err == nil {
-		s.state, s.unsaved, s.loaded = wrote, false, true
-		if wrote.Binding != s.s.binding() {
+		s.unsaved, s.loaded = false, true
+		s.seen, _ = s.store.stamp(s.s.Route) // an error shows at the next use
+		switch {
+		case !foreign:
+			s.state = wrote
+		case used == "": // kept in memory alone
+			s.ownLocked()
+			s.renewed(&s.state, a, t, ans)
+		default:
 			s.state = state{Version: stateVersion}
 		}
-		s.seen, _ = s.store.stamp(s.s.Route) // an error shows at the next use
 		return
 	}
 	s.log.Error("keep a token", "route", s.s.Route, "error", err)
 	before := s.state.Refresh
 	if change(&s.state) && s.state.Refresh != before {
-		s.unsaved = true
+		s.unsaved, s.base = true, before
+	}
+}
+
+// ownLocked makes the state one of these settings.
+func (s *Source) ownLocked() {
+	if s.state.Binding != s.s.binding() {
+		s.state = state{Version: stateVersion, Binding: s.s.binding()}
 	}
 }
 
@@ -306,21 +331,32 @@ func (s *Source) renewed(st *state, a Audience, t token, ans *answer) {
 	}
 }
 
-// save writes a state that could not be written when it was new.
-func (s *Source) save() error {
+// save writes a state that could not be written when it was new, unless somebody has
+// signed in or out since. It returns the refresh token that is valid then.
+func (s *Source) save() (refresh string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.store.update(s.s.Route, func(st *state) bool { *st = s.state; return true })
+	wrote, err := s.store.update(s.s.Route, func(st *state) bool {
+		if !s.isBase(st) {
+			return false
+		}
+		*st = s.state
+		return true
+	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	s.unsaved = false
+	if s.state = wrote; wrote.Binding != s.s.binding() {
+		s.state = state{Version: stateVersion}
+	}
 	s.seen, err = s.store.stamp(s.s.Route)
-	return err
+	return s.state.Refresh, err
 }
 
 // failing notes on disk that a provider refuses, once: for the warning to others.
-func (s *Source) failing(ctx context.Context, why error) {
+// used is the refresh token that it was asked with.
+func (s *Source) failing(ctx context.Context, used string, why error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -330,19 +366,27 @@ func (s *Source) failing(ctx context.Context, why error) {
 		s.state.Failing = why.Error()
 		return
 	}
+	others := false
 	st, err := s.store.update(s.s.Route, func(st *state) bool {
+		if others = st.Refresh != used; others {
+			return false // a sign-in that was made since, or for other settings: it is not what fails
+		}
 		if st.Binding != s.s.binding() {
 			*st = state{Binding: s.s.binding()}
 		}
 		st.Failing, st.FailingAt = why.Error(), s.now()
 		return true
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		s.log.Error("note that no token is had", "route", s.s.Route, "error", err)
-		return
+	case others:
+		s.ownLocked()
+		s.state.Failing, s.state.FailingAt = why.Error(), s.now()
+	default:
+		s.state = st
+		s.seen, _ = s.store.stamp(s.s.Route)
 	}
-	s.state = st
-	s.seen, _ = s.store.stamp(s.s.Route)
 }
 
 // close waits for what runs, for a moment, and cuts it off then. An answer that is
@@ -360,6 +404,15 @@ func (s *Source) close() {
 	})
 	defer cut.Stop()
 	s.wg.Wait()
+	s.mu.Lock()
+	unsaved := s.unsaved
+	s.mu.Unlock()
+	if !unsaved {
+		return
+	}
+	if _, err := s.save(); err != nil {
+		s.log.Error("keep a token: the next start needs another sign-in", "route", s.s.Route, "error", err)
+	}
 }
 
 // SignOut forgets what is kept of the route. The provider is not told.

@@ -115,7 +115,8 @@ func (s *Sources) KeepAlive(ctx context.Context) {
 				wait = min(wait, e.At.Sub(e.From)/4) // some live for hours only
 			}
 		}
-		if !st.SignedIn || s.now().Sub(st.RefreshUsed) < wait {
+		// A use in the future was noted by a clock that was ahead: it tells nothing.
+		if age := s.now().Sub(st.RefreshUsed); !st.SignedIn || age > -time.Hour && age < wait {
 			continue
 		}
 		if err := src.renew(ctx); err != nil && ctx.Err() == nil {

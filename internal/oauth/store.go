@@ -213,7 +213,7 @@ func (s *store) write(route string, st *state) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(s.path(route), k.seal(route, plain)); err != nil {
+	if err := osfile.Replace(s.path(route), k.seal(route, plain), 0o600); err != nil {
 		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
 	return nil
@@ -221,43 +221,14 @@ func (s *store) write(route string, st *state) error {
 
 // remove forgets a route's state.
 func (s *store) remove(route string) error {
+	// Not between the reading and the writing of others, who would put it back. Where
+	// there can be no lock nothing can be written either.
+	if unlock, err := s.lock(route); err == nil {
+		defer unlock()
+	}
 	err := os.Remove(s.path(route))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
 	return nil
-}
-
-// replace puts data at path, mode 0600, in one step that a crash cannot tear, and
-// durably.
-func replace(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -1,7 +1,7 @@
 // Package osfile is what operating systems disagree about with files: locks
 // between processes, who owns a file, and whether it is still the same one. It
 // keeps such differences out of the packages that hold accounts, certificates and
-// the command line.
+// the command line, and has the one way in which they replace a file as a whole.
 //
 // # Invariants
 //

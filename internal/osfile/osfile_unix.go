@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -59,4 +60,14 @@ func ActAs(uid, gid int) error {
 		return err
 	}
 	return syscall.Seteuid(uid)
+}
+
+// syncDir makes the name of a file durable.
+func syncDir(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }

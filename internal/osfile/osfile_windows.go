@@ -28,3 +28,7 @@ func Owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 
 // ActAs returns an error: a process cannot become somebody else.
 func ActAs(int, int) error { return errors.ErrUnsupported }
+
+// syncDir does nothing: a directory cannot be synced, and NTFS keeps a journal of
+// names.
+func syncDir(string) error { return nil }

@@ -50,30 +50,10 @@ func covers(pattern string, address smtp.Path) bool {
 	if p.Domain() == "" || p.Domain() != strings.TrimSuffix(address.Domain(), ".") {
 		return false
 	}
-	want, got := strings.ToLower(p.Local()), strings.ToLower(unquote(address.Local()))
+	want, got := strings.ToLower(p.Local()), strings.ToLower(address.Unquoted())
 	if want == "*" || want == got {
 		return true
 	}
 	base, _, tagged := strings.Cut(got, "+")
 	return tagged && base == want
-}
-
-// unquote returns the local part that a quoted string stands for, so that
-// "ann"@example.org is ann@example.org. RFC 5321 §4.1.2.
-func unquote(local string) string {
-	if len(local) < 2 || local[0] != '"' || local[len(local)-1] != '"' {
-		return local
-	}
-	in := local[1 : len(local)-1]
-	if !strings.Contains(in, `\`) {
-		return in
-	}
-	var b strings.Builder
-	for i := 0; i < len(in); i++ {
-		if in[i] == '\\' && i+1 < len(in) {
-			i++
-		}
-		b.WriteByte(in[i])
-	}
-	return b.String()
 }

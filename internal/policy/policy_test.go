@@ -81,6 +81,9 @@ func TestFrom(t *testing.T) {
 		{"another as name, not quoted", []string{`bob@example.org <ann@example.org>`}, "550 5.7.1 "},
 		{"another behind broken grammar", []string{`"<ann@example.org>" bob@example.org, ,(`}, "550 5.7.1 "},
 		{"own name on another host by a quoted string", []string{`"ann@example.org"@evil.example`}, "550 5.7.1 "},
+		{"another that ends in one's own", []string{"eve@evil.example@ann@example.org"}, "550 5.7.1 "},
+		{"another before a NUL", []string{"eve@evil.example\x00ann@example.org"}, "550 5.7.1 "},
+		{"another before what turns the text round", []string{"<eve@evil.example\u202e@example.org>"}, "550 5.7.1 "},
 		{"empty", []string{""}, "550 5.6.0 "},
 		{"no address", []string{"Ann"}, "550 5.6.0 "},
 	} {

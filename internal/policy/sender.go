@@ -3,6 +3,7 @@ package policy
 import (
 	"net/mail"
 	"strings"
+	"unicode"
 
 	"github.com/wellsent/wellsent/internal/smtp"
 )
@@ -77,10 +78,12 @@ func Mailboxes(field string) (addresses []smtp.Path, ok bool) {
 		}
 		return addresses, len(addresses) > 0
 	}
-	words := strings.FieldsFunc(field, func(c rune) bool { return strings.ContainsRune(" \t<>()[],;:\"", c) })
+	words := strings.FieldsFunc(field, func(c rune) bool { return unicode.IsControl(c) || strings.ContainsRune(" \t<>()[],;:\"", c) })
 	for _, w := range words {
-		if p := smtp.Path(w); p.Domain() != "" && p.Local() != "" {
-			addresses = append(addresses, p)
+		for ; strings.Contains(w, "@"); w = w[:strings.LastIndexByte(w, '@')] { // of a@b@c some read a@b
+			if p := smtp.Path(w); p.Domain() != "" && p.Local() != "" {
+				addresses = append(addresses, p)
+			}
 		}
 	}
 	return addresses, len(addresses) > 0

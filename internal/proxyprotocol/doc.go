@@ -6,7 +6,8 @@
 //
 // The source is the client's address and port, the destination the address that it
 // connected to. A local connection is one that the balancer made for itself, to see
-// whether the server is up, or one whose addresses it does not know.
+// whether the server is up. An unknown client is one whose addresses it cannot tell;
+// version 1 has no other word for a local connection.
 //
 // # Invariants
 //

@@ -18,7 +18,8 @@ import (
 
 // Header is what a header says.
 type Header struct {
-	Local       bool // the addresses are those of the connection itself; the others are zero
+	Local       bool // the balancer's own connection; there are no addresses
+	Unknown     bool // a client whose addresses the balancer does not know; there are none
 	Source      netip.AddrPort
 	Destination netip.AddrPort
 }
@@ -92,7 +93,7 @@ func parseV1(line string) (Header, error) {
 	f := strings.Split(line, " ")
 	switch {
 	case len(f) >= 2 && f[1] == "UNKNOWN":
-		return Header{Local: true}, nil // what follows is to be ignored
+		return Header{Unknown: true}, nil // what follows is to be ignored
 	case len(f) != 6 || f[1] != "TCP4" && f[1] != "TCP6":
 		return Header{}, malformed("it is not PROXY TCP4|TCP6 ADDRESS ADDRESS PORT PORT")
 	}
@@ -186,7 +187,7 @@ func parseV2(b []byte) (Header, error) {
 	var h Header
 	switch {
 	case family == familyNone, family == familyUnix:
-		return Header{Local: true}, nil // the client has no address that we know of
+		return Header{Unknown: true}, nil
 	case transport != overStream:
 		return Header{}, malformed("it is not about a TCP connection")
 	case family == familyInet:

@@ -40,8 +40,8 @@ func TestRead(t *testing.T) {
 	}{
 		{"v1", "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\r\n", fours},
 		{"v1, IPv6", "PROXY TCP6 2001:db8::1 2001:db8::2 40000 25\r\n", sixes},
-		{"v1, unknown", "PROXY UNKNOWN\r\n", "local"},
-		{"v1, unknown with more", "PROXY UNKNOWN ffff:f...f:ffff ffff 65535 65535\r\n", "local"},
+		{"v1, unknown", "PROXY UNKNOWN\r\n", "unknown"},
+		{"v1, unknown with more", "PROXY UNKNOWN ffff:f...f:ffff ffff 65535 65535\r\n", "unknown"},
 		{"v1, mapped", "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 40000 25\r\n", fours},
 		{"v1, the other family", "PROXY TCP4 2001:db8::1 192.0.2.2 40000 25\r\n", "not one of TCP4"},
 		{"v1, two blanks", "PROXY TCP4  192.0.2.1 192.0.2.2 40000 25\r\n", "malformed"},
@@ -61,8 +61,8 @@ func TestRead(t *testing.T) {
 		{"v2, wrong sum", summed(v2(1, 0x11, four), 1), "checksum"},
 		{"v2, local", v2(0, 0x00, ""), "local"},
 		{"v2, local with addresses", v2(0, 0x11, four), "local"},
-		{"v2, no family", v2(1, 0x00, ""), "local"},
-		{"v2, unix", v2(1, 0x31, strings.Repeat("\x00", 216)), "local"},
+		{"v2, no family", v2(1, 0x00, ""), "unknown"},
+		{"v2, unix", v2(1, 0x31, strings.Repeat("\x00", 216)), "unknown"},
 		{"v2, UDP", v2(1, 0x12, four), "TCP"},
 		{"v2, unknown family", v2(1, 0x41, four), "family 4"},
 		{"v2, unknown command", v2(2, 0x11, four), "command 2"},
@@ -85,6 +85,8 @@ func TestRead(t *testing.T) {
 		switch {
 		case err != nil:
 			got = err.Error()
+		case h.Unknown:
+			got = "unknown"
 		case !h.Local:
 			got = h.Source.String() + " " + h.Destination.String()
 		}
@@ -126,9 +128,9 @@ func FuzzRead(f *testing.F) {
 		switch {
 		case err != nil && (h != Header{}) && !errors.Is(err, ErrMalformed):
 			t.Fatalf("%+v with %v", h, err)
-		case err == nil && !h.Local && (!h.Source.Addr().IsValid() || h.Source.Addr().Is4In6() || h.Source.Addr().Zone() != ""):
+		case err == nil && !h.Local && !h.Unknown && (!h.Source.Addr().IsValid() || h.Source.Addr().Is4In6() || h.Source.Addr().Zone() != ""):
 			t.Fatalf("source %v", h.Source)
-		case err == nil && h.Local && (h != Header{Local: true}):
+		case err == nil && h.Local && (h != Header{Local: true}), err == nil && h.Unknown && (h != Header{Unknown: true}):
 			t.Fatalf("local with addresses: %+v", h)
 		}
 	})

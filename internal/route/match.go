@@ -15,7 +15,7 @@ import (
 //     *@example.org    the domain
 //     *.example.org    every domain below it, not itself
 //     ann@example.org  one address; RFC 5321 §2.4 lets a host tell Ann from ann, but
-//     for choosing a way both are the same person
+//     for choosing a way both are the same person, and "ann"@example.org is too
 //
 // The empty pattern covers nobody.
 func matches(p string, rcpt smtp.Path) bool {
@@ -26,7 +26,7 @@ func matches(p string, rcpt smtp.Path) bool {
 		return matchesDomain(p, rcpt.Domain())
 	}
 	pattern := smtp.Path(p)
-	if l := pattern.Local(); l != "*" && !strings.EqualFold(l, rcpt.Local()) {
+	if l := pattern.Local(); l != "*" && !strings.EqualFold(l, rcpt.Unquoted()) {
 		return false
 	}
 	return matchesDomain(pattern.Domain(), rcpt.Domain())

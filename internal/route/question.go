@@ -48,10 +48,12 @@ func matchesSender(patterns []string, sender smtp.Path) bool {
 }
 
 // named reports whether name is one of names; large and small letters are the
-// same, as they are for accounts.
+// same, as they are for accounts, and in the same way: Unicode's folding takes some
+// names for one that auth.Canonical tells apart.
 func named(names []string, name string) bool {
+	lower := strings.ToLower(name)
 	for _, n := range names {
-		if name != "" && (n == "*" || strings.EqualFold(n, name)) {
+		if name != "" && (n == "*" || strings.ToLower(n) == lower) {
 			return true
 		}
 	}

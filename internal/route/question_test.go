@@ -19,7 +19,10 @@ func TestTable_SenderAccountListenerAndDeviceDecide(t *testing.T) {
 	}{
 		{Question{Recipient: "bob@example.net", Sender: "x@Shop.Example"}, "shop"},
 		{Question{Recipient: "bob@example.net", Sender: "ANN@example.org"}, "shop"},
+		{Question{Recipient: "bob@example.net", Sender: `"ann"@example.org`}, "shop"}, // the same mailbox; RFC 5321 §4.1.2
+		{Question{Recipient: "bob@example.net", Sender: `"\a\n\n"@example.org.`}, "shop"},
 		{Question{Recipient: "bob@example.net", Sender: "eve@example.org", Account: "ann"}, "ann"},
+		{Question{Recipient: "bob@example.com", Sender: "a@b.example", Device: "ſcanner"}, "rest"}, // another name to whoever keeps accounts
 		{Question{Recipient: "bob@example.net", Listener: "10.0.0.5:25"}, "in"},
 		{Question{Recipient: "bob@example.com", Listener: "10.0.0.5:25"}, "rest"},
 		{Question{Recipient: "bob@example.com", Sender: "a@b.example", Device: "scanner"}, "scan"},

@@ -155,9 +155,9 @@ func TestDotReader_DrainGoesOnAnywhere(t *testing.T) {
 }
 
 func TestDotReader_LenientDrainKnowsEachLineEnd(t *testing.T) {
-	for _, in := range []string{"aaaaaaaa\n.\nNEXT", "aaaaaaaa\r.\r\nNEXT", "aaaaaaaa\r.\nNEXT", "aaaaaaaa\r\n.\nNEXT", "aaaaaaaa\r\r\n.\r\nNEXT"} {
+	for _, in := range []string{"aaaaaaaa\n.\nNEXT", "aaaaaaaa\r.\r\n.\r\nNEXT", "aaaaaaaa\r.\n.\nNEXT", "aaaaaaaa\r\n.\nNEXT", "aaaaaaaa\r\r\n.\r\nNEXT"} {
 		r := bufio.NewReader(strings.NewReader(in))
-		d := NewDotReader(r, DotOptions{MaxBytes: 3, Lenient: true})
+		d := NewDotReader(r, DotOptions{MaxBytes: 3, Lenient: true, BareDot: true})
 		if _, err := io.ReadAll(d); err != ErrTooLarge {
 			t.Fatalf("%q: %v", in, err)
 		}
@@ -166,4 +166,34 @@ func TestDotReader_LenientDrainKnowsEachLineEnd(t *testing.T) {
 			t.Errorf("%q: %v, %q is left", in, err, rest)
 		}
 	}
+}
+
+// A lenient reader knows no other end of the data than a strict one, as long as the
+// peer's commands end in CRLF: whatever is in the message, it is one message.
+func TestDotReader_LenientEndsWhereTheStrictOneDoes(t *testing.T) {
+	const longest, end = 7, "\r\n.\r\nQUIT\r\n"
+	var texts func(prefix string)
+	n := 0
+	texts = func(prefix string) {
+		n++
+		in := prefix + end
+		_, want, _ := model(in)
+		for _, limit := range []int64{0, int64(1 + n%5)} {
+			r := bufio.NewReaderSize(strings.NewReader(in), 16)
+			d := NewDotReader(r, DotOptions{Lenient: true, MaxBytes: limit})
+			_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{d}, make([]byte, 1+n%9))
+			if err == ErrTooLarge {
+				err = d.Drain(1 << 10)
+			}
+			if left, _ := io.ReadAll(r); err != nil || string(left) != want {
+				t.Fatalf("%q: %q is left, want %q; %v", in, left, want, err)
+			}
+		}
+		if len(prefix) < longest {
+			for _, c := range "a.\r\n" {
+				texts(prefix + string(c))
+			}
+		}
+	}
+	texts("")
 }

@@ -71,11 +71,12 @@ func TestDotReader_Lenient(t *testing.T) {
 		"a\r\nb\n.\r\n":   "a\r\nb\r\n",
 		"a\rb\r\n.\r\n":   "a\r\nb\r\n",
 		"a\n..\n.\n":      "a\r\n.\r\n",
-		"\r\n\n\r.\r\n":   "\r\n\r\n\r\n",
+		"\r.\r\nb\n.\n":   "\r\n.\r\nb\r\n", // a lone CR is a line end, and ends nothing else
+		"\r.\n.\r\n":      "\r\n.\r\n",
 		"a\r\n\r\n.\r\nX": "a\r\n\r\n",
 	} {
 		for _, one := range []bool{false, true} {
-			got, _, err := readDot(in, DotOptions{Lenient: true}, one)
+			got, _, err := readDot(in, DotOptions{Lenient: true, BareDot: true}, one)
 			if got != want || err != nil {
 				t.Errorf("%q: %q, %v, want %q", in, got, err, want)
 			}
@@ -158,7 +159,7 @@ func FuzzDotRoundTrip(f *testing.F) {
 func FuzzDotReader(f *testing.F) {
 	f.Add([]byte("a\n.\r\n\r\n.\r\n"), true)
 	f.Fuzz(func(t *testing.T, in []byte, lenient bool) {
-		d := NewDotReader(bufio.NewReaderSize(bytes.NewReader(in), 16), DotOptions{Lenient: lenient})
+		d := NewDotReader(bufio.NewReaderSize(bytes.NewReader(in), 16), DotOptions{Lenient: lenient, BareDot: lenient && len(in)%2 == 0})
 		b, err := io.ReadAll(d)
 		if len(b) > 2*len(in) {
 			t.Fatalf("%d octets from %d", len(b), len(in))

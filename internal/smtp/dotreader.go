@@ -16,10 +16,15 @@ var (
 // DotOptions say what a DotReader takes.
 type DotOptions struct {
 	MaxBytes int64 // octets of content; 0: no limit
-	// Lenient takes a lone CR or LF as a line end and returns CRLF in its place; the
-	// line of the final dot ends in LF or CRLF. Only for peers that are known to need
-	// it: a relay behind may see other message borders than we do (SMTP smuggling).
+	// Lenient takes a lone CR or LF as a line end and returns CRLF in its place. The
+	// end of the data stays CRLF.CRLF: a peer that writes CRLF itself adds no dot to a
+	// line behind the lone LF of a message that it passes on, and whoever wrote that
+	// message would end it there and go on with commands of his own (SMTP smuggling).
 	Lenient bool
+	// BareDot, with Lenient, knows the final dot by LF as well, before it and after it.
+	// Only for peers whose commands end in a lone LF: what they take for lines is what we
+	// take for lines. A lone CR is never enough.
+	BareDot bool
 }
 
 // DotReader reads message data as it follows DATA, without the dots that the
@@ -31,6 +36,7 @@ type DotReader struct {
 	o   DotOptions
 	n   int64 // octets returned
 	at  dotState
+	end byte  // how the line before ended: CR or LF alone, 0 for CRLF
 	err error // what Read returns from now on; io.EOF after the final dot
 }
 
@@ -76,7 +82,7 @@ func (d *DotReader) Read(p []byte) (int, error) {
 func (d *DotReader) Drain(limit int64) error {
 	// The content is of no interest any more, so this looks at lines only: a message
 	// made of nothing but bare CRs costs no more than another.
-	atStart := d.at == dotLineStart || d.at == dotOwesLF
+	atStart := (d.at == dotLineStart || d.at == dotOwesLF) && d.mayEnd()
 	last := byte('\n') // the octet before what is read next
 	for d.at != dotDone {
 		line, err := d.r.ReadSlice('\n')
@@ -92,12 +98,12 @@ func (d *DotReader) Drain(limit int64) error {
 			if len(line) > 1 {
 				last = line[len(line)-2]
 			}
-			atStart, last = last == '\r' || d.o.Lenient, '\n'
+			atStart, last = last == '\r' || d.o.BareDot, '\n'
 		}
 		if limit <= 0 && d.at != dotDone {
 			d.at = dotInLine
 			if atStart {
-				d.at = dotLineStart
+				d.at, d.end = dotLineStart, 0
 			}
 			return ErrTooLarge
 		}
@@ -107,12 +113,11 @@ func (d *DotReader) Drain(limit int64) error {
 
 // isFinal reports whether line, which ends in LF, ends the data.
 func (d *DotReader) isFinal(line []byte, atStart bool) bool {
-	if !d.o.Lenient {
-		return atStart && string(line) == ".\r\n"
-	}
-	line = bytes.TrimSuffix(line[:len(line)-1], []byte{'\r'})
-	return atStart && string(line) == "." || bytes.HasSuffix(line, []byte("\r."))
+	return atStart && (string(line) == ".\r\n" || d.o.BareDot && string(line) == ".\n")
 }
+
+// mayEnd reports whether a dot may be the final one, after the line end before it.
+func (d *DotReader) mayEnd() bool { return d.end == 0 || d.end == '\n' && d.o.BareDot }
 
 func (d *DotReader) read(p []byte) (n int, err error) {
 	for n < len(p) {
@@ -120,6 +125,9 @@ func (d *DotReader) read(p []byte) (n int, err error) {
 			p[n] = '\n'
 			n++
 			d.at = dotLineStart
+			if d.end == '\r' {
+				d.at = dotInLine // no peer adds a dot behind a lone CR
+			}
 			continue
 		}
 		if n > 0 && d.r.Buffered() == 0 {
@@ -148,7 +156,7 @@ func (d *DotReader) read(p []byte) (n int, err error) {
 }
 
 // lineStart looks at the begin of a line: the final dot ends the data, another
-// leading dot is taken out. A lenient reader knows the final dot by any line end.
+// leading dot is taken out.
 func (d *DotReader) lineStart() error {
 	b, err := d.r.Peek(1)
 	if err != nil {
@@ -166,12 +174,12 @@ func (d *DotReader) lineStart() error {
 		if b, err = d.r.Peek(3); err != nil {
 			return cutOff(err)
 		}
-		if b[2] == '\n' {
+		if b[2] == '\n' && d.mayEnd() {
 			d.r.Discard(3)
 			d.at = dotDone
 			return io.EOF
 		}
-	case b[1] == '\n' && d.o.Lenient:
+	case b[1] == '\n' && d.o.BareDot && d.mayEnd():
 		d.r.Discard(2)
 		d.at = dotDone
 		return io.EOF
@@ -255,10 +263,11 @@ func (d *DotReader) lenientRun(p []byte) (int, error) {
 		return n, nil
 	}
 	used := 1
+	d.end = b[0]
 	if b[0] == '\r' {
 		// A CR at the end of what has come may have its LF still on the way.
 		if next, err := d.r.Peek(2); err == nil && next[1] == '\n' {
-			used = 2
+			used, d.end = 2, 0
 		}
 	}
 	d.r.Discard(used)

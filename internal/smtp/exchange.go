@@ -11,7 +11,8 @@ type Exchange interface {
 }
 
 // LoginStep is a challenge, or the end of a login. It is the end when Account or
-// Refusal is set.
+// Refusal is set. A refusal with a challenge gives its reason in it: the client answers
+// that somehow, and is refused. RFC 7628 §3.2.3.
 type LoginStep struct {
 	Challenge []byte
 	Account   string // the login is good: the account to send as

@@ -21,6 +21,27 @@ func (p Path) Local() string {
 	return string(p)
 }
 
+// Unquoted returns the local part that a quoted string stands for, so that
+// "ann"@example.org is ann@example.org for whoever compares. RFC 5321 §4.1.2.
+func (p Path) Unquoted() string {
+	local := p.Local()
+	if len(local) < 2 || local[0] != '"' || local[len(local)-1] != '"' {
+		return local
+	}
+	in := local[1 : len(local)-1]
+	if !strings.Contains(in, `\`) {
+		return in
+	}
+	var b strings.Builder
+	for i := 0; i < len(in); i++ {
+		if in[i] == '\\' && i+1 < len(in) {
+			i++
+		}
+		b.WriteByte(in[i])
+	}
+	return b.String()
+}
+
 // Domain returns the domain in lower case, or "" when there is none
 // (the null path and <postmaster>).
 func (p Path) Domain() string {

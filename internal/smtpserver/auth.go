@@ -25,7 +25,7 @@ func (s *session) auth(arg string) event {
 	case mechanism == "":
 		s.reply(replyArgument)
 		return eventNone
-	case s.client.TLS == nil && !s.lenient.PlaintextAuth:
+	case s.client.TLS == nil && (!s.lenient.PlaintextAuth || tokens[mechanism]):
 		s.note("auth.encryption-required", "logs in without encryption")
 		s.reply(replyAuthNeedsTLS)
 		return eventNone
@@ -57,6 +57,10 @@ func (s *session) auth(arg string) event {
 // account can use it, and its variant with channel binding under TLS.
 var DefaultMechanisms = []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"}
 
+// tokens are the mechanisms by which a client sends a bearer token, which is good at
+// more places than here and is never taken in the clear. RFC 6750 §5.3.
+var tokens = map[string]bool{"OAUTHBEARER": true, "XOAUTH2": true}
+
 // offered returns the mechanisms of this session as it is.
 func (s *session) offered() []string {
 	if !s.takesLogin() || s.client.TLS == nil && !s.lenient.PlaintextAuth {
@@ -71,6 +75,7 @@ func (s *session) offered() []string {
 		switch {
 		case strings.HasPrefix(m, "SCRAM-") && !scram:
 		case strings.HasSuffix(m, "-PLUS") && s.client.TLS == nil:
+		case tokens[m] && s.client.TLS == nil:
 		case m == "EXTERNAL" && (s.client.TLS == nil || len(s.client.TLS.VerifiedChains) == 0):
 		default:
 			some = append(some, m)
@@ -104,7 +109,7 @@ func (s *session) exchange(x smtp.Exchange, initial string, hasInitial bool) (ac
 	}
 	for {
 		step := x.Next(s.ctx, response)
-		if step.Account != "" || step.Refusal != nil {
+		if step.Account != "" || step.Refusal != nil && step.Challenge == nil {
 			return step.Account, step.Refusal
 		}
 		s.reply(challenge(base64.StdEncoding.EncodeToString(step.Challenge)))
@@ -117,6 +122,9 @@ func (s *session) exchange(x smtp.Exchange, initial string, hasInitial bool) (ac
 		case err != nil:
 			s.readFailed(err)
 			return "", &smtp.Reply{}
+		}
+		if step.Refusal != nil {
+			return "", step.Refusal // also of a client that answers "*"
 		}
 		if response, no = decode(string(line), false); no != nil {
 			return "", no

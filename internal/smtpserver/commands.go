@@ -73,6 +73,11 @@ func (s *session) startTLS(arg string) event {
 	case s.state.inTransaction():
 		s.reply(replyTLSInMail)
 		return eventNone
+	case s.client.Account != "":
+		// Nothing that came in the clear may count under TLS: whoever was between could
+		// log in as himself and leave the rest of the session to the client. RFC 3207 §4.2.
+		s.reply(replyTLSAfterAuth)
+		return eventNone
 	case s.r.Buffered() > 0:
 		// What was sent in clear text would be taken for a command that came over
 		// TLS. Discarding it would hide an attack, so the session ends.

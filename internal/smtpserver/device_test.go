@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wellsent/wellsent/internal/cause"
 	"github.com/wellsent/wellsent/internal/device"
@@ -81,6 +82,40 @@ func TestDevice_BareNewlines(t *testing.T) {
 		if lenient && (s.Messages != 1 || strings.Join(s.Quirks, ",") != "bare newlines") || !lenient && (s.Messages != 0 || s.Failure == nil || s.Failure.Cause != "message.bare-lf") {
 			t.Errorf("lenient %v: %+v, %+v", lenient, s, s.Failure)
 		}
+	}
+}
+
+// TestDevice_SmugglesNothing: a device that ends its commands in CRLF passes on what
+// others write, and no lone LF or CR in it ends the message and begins another.
+func TestDevice_SmugglesNothing(t *testing.T) {
+	const second = "MAIL FROM:<eve@evil.example>%sRCPT TO:<bob@c.example>%sDATA%ssmuggled"
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\n.\r", "\r\n.\r", "\r.\n"} {
+		for _, eol := range []string{"\r\n", "\n"} {
+			if eol == "\n" && !strings.HasPrefix(end, "\r.") {
+				continue // a device whose lines end in LF adds a dot there
+			}
+			change, ended := with(device.Device{Name: "app", Addresses: localhost, Leniency: device.Leniency{BareNewlines: true}})
+			_, addr, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, change)
+			conn := dial(t, addr)
+			text := "EHLO app|MAIL FROM:<a@b.example>|RCPT TO:<b@c.example>|DATA|Subject: x||hello" + end + fmt.Sprintf(second, eol, eol, eol) + "|.|QUIT|"
+			fmt.Fprint(conn, strings.ReplaceAll(text, "|", eol))
+			if s := <-ended; s.Messages != 1 || s.Failure != nil {
+				t.Errorf("%q with commands that end in %q: %d messages, %+v", end, eol, s.Messages, s.Failure)
+			}
+		}
+	}
+}
+
+// TestDevice_EndsItsMessageOtherwise: what then stands in its way is said.
+func TestDevice_EndsItsMessageOtherwise(t *testing.T) {
+	change, ended := with(device.Device{Name: "app", Addresses: localhost, Leniency: device.Leniency{BareNewlines: true}})
+	_, addr, _, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25"}, func(c *Config) {
+		change(c)
+		c.Timeouts.DataBlock = 50 * time.Millisecond
+	})
+	fmt.Fprint(dial(t, addr), "EHLO app\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\nDATA\r\nhello\n.\r\n")
+	if s := <-ended; s.Failure == nil || s.Failure.Cause != "message.bare-lf" || s.Messages != 0 {
+		t.Errorf("%+v, %+v", s, s.Failure)
 	}
 }
 

@@ -21,6 +21,9 @@ func (a *asked) Next(_ context.Context, response []byte) smtp.LoginStep {
 		return smtp.LoginStep{Account: a.account}
 	}
 	r := smtp.NewReply(535, 7, 8, "no")
+	if string(response) == "stale" {
+		return smtp.LoginStep{Challenge: []byte("why"), Refusal: &r}
+	}
 	return smtp.LoginStep{Refusal: &r}
 }
 
@@ -60,6 +63,8 @@ func TestAuth_Exchange(t *testing.T) {
 		"C: AUTH X-ASK\nS: 334 Pw==\nC: IQ==\nS: 235 ...\nC: MAIL FROM:<ann@example.org>\nS: 250 ...\n",
 		"C: auth x-ask IQ==\nS: 235 ...\nC: AUTH X-ASK\nS: 503 ...\n",
 		"C: AUTH X-ASK =\nS: 334 Pw==\nC: eA==\nS: 535 ...\nC: AUTH X-ASK\nS: 334 Pw==\nC: *\nS: 501 ...\nC: AUTH X-ASK\nS: 334 Pw==\nC: !\nS: 501 ...\nC: MAIL FROM:<ann@example.org>\nS: 530 ...\n",
+		// A refusal that says why counts, whatever the client answers to it.
+		"C: AUTH X-ASK c3RhbGU=\nS: 334 d2h5\nC: *\nS: 535 ...\nC: AUTH X-ASK c3RhbGU=\nS: 334 d2h5\nC: \nS: 535 ...\nC: AUTH X-ASK c3RhbGU=\nS: 334 d2h5\nC: !!\nS: 535 ...\n",
 		"C: AUTH LOGIN\nS: 504 ...\nC: AUTH NTLM\nS: 504 ...\n",
 	} {
 		play(t, addr, client, begin+script+"C: QUIT\nS: 221 ...\n")

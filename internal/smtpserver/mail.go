@@ -111,7 +111,7 @@ func (s *session) data(arg string) event {
 	s.state = next(s.state, eventData)
 	s.conn.expect(s.server.c.Timeouts.DataBlock, false)
 	limit := s.server.c.MaxMessageSize
-	body := &dataReader{d: smtp.NewDotReader(s.r, smtp.DotOptions{MaxBytes: limit, Lenient: s.lenient.BareNewlines})}
+	body := &dataReader{d: smtp.NewDotReader(s.r, smtp.DotOptions{MaxBytes: limit, Lenient: s.lenient.BareNewlines, BareDot: s.lenient.BareNewlines && s.bare})}
 	answer := s.server.c.Handler.Data(s.ctx, &s.tx, body)
 	s.tx.Recipients = nil // the handler may have kept them
 	if body.err == nil {  // the handler has made up its mind before the end
@@ -133,6 +133,9 @@ func (s *session) data(arg string) event {
 			s.failure = "a refused message did not end: " + err.Error()
 			return eventClose
 		}
+	case isTimeout(body.err) && s.lenient.BareNewlines && !s.bare:
+		s.fail("message.bare-lf", "does not end its message by CRLF.CRLF, though its commands end in CRLF")
+		return eventClose
 	default:
 		s.fail("net.connection-lost", "the connection ended within the message: "+body.err.Error())
 		return eventClose

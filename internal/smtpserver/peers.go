@@ -39,6 +39,10 @@ func (s *session) readHeader() bool {
 	switch {
 	case err == nil && h.Local:
 		return true // of the balancer's own: it looks whether we are up
+	case err == nil && h.Unknown:
+		s.unknown = true
+		s.asPeer()
+		return true
 	case err == nil:
 		s.clientIs(h.Source, h.Destination)
 		return true
@@ -67,8 +71,7 @@ func (s *session) clientIs(addr, local netip.AddrPort) {
 		TLS: withoutPeer(s.client.TLS), Certificate: s.client.Certificate, Addr: addr, Local: local, Via: via}
 	s.tx = smtp.Transaction{}
 	s.noted = nil // it was said of the proxy
-	s.log = s.server.c.Log.With("session", s.client.SessionID, "peer", addr.Addr().String(), "via", via.Addr().String(), "listener", s.spec.Address)
-	s.identify()
+	s.asPeer()
 }
 
 // withoutPeer returns the state of TLS without the certificate that the peer has
@@ -108,7 +111,7 @@ func (s *session) xclientCommand(arg string) event {
 		local = x.local
 	}
 	s.clientIs(x.addr, local)
-	s.xclient = false
+	s.xclient, s.told = false, true
 	if refusal := s.server.count(s); refusal != nil {
 		s.reply(*refusal)
 		return eventClose

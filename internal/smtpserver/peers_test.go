@@ -2,13 +2,8 @@ package smtpserver
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
-	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -66,6 +61,7 @@ const (
 	// verified certificate.
 	binaryInside = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x17\x0a\x01\x02\x03\xc0\x00\x02\x02\x9c\x41\x00\x19" + "\x20\x00\x08\x07\x00\x00\x00\x00\x21\x00\x00"
 	unknownPeer  = "PROXY UNKNOWN\r\n"
+	balancerOwn  = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 	noTLSOffered = hello + "S: 250-STARTTLS\nS: 250 HELP\n"
 	mail         = "C: MAIL FROM:<ann@example.org>\nS: 250 2.1.0 Ok\n"
 )
@@ -83,7 +79,8 @@ func TestProxyHeader_SaysWhoTheClientIs(t *testing.T) {
 		{"allowed, version 2", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, binaryInside, greeted + noTLSOffered + mail, "10.1.2.3:40001 127.0.0.1"},
 		{"not allowed", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
 		{"the balancer's own rights are not its clients'", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, fromOutside, "S: 554 5.7.1 ...\nE:\n", ""},
-		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"the balancer itself", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, balancerOwn, "S: 554 5.7.1 ...\nE:\n", ""},
+		{"of no address", Listener{Kind: smtp.KindRelay, Allow: inside, ProxyProtocol: loopback}, unknownPeer, "S: 554 5.7.1 ...\nE:\n", ""},
 		{"missing", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "EHLO client.example\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
 		{"malformed", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: loopback}, "PROXY TCP4 nonsense\r\n", "S: 421 4.7.0 ...\nE:\n", ""},
 		{"from others", Listener{Kind: smtp.KindRelay, Allow: loopback, ProxyProtocol: inside}, fromInside, greeted + "S: 554 5.7.1 ...\nE:\n", ""},
@@ -214,14 +211,14 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 	for name, text := range map[string]string{
 		fromInside:     greeted + bare,
 		binaryInside:   greeted + bare,
-		unknownPeer:    greeted + "C: HELO\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3\n" + greeted + bare,
+		balancerOwn:    greeted + "C: HELO\nS: 501 5.5.4 ...\nC: XCLIENT ADDR=10.1.2.3\n" + greeted + bare,
 		fromOutside:    "S: 554 5.7.1 ...\nE:\n",
 		"EHLO early\r": "S: 421 4.7.0 ...\nE:\n",
 	} {
 		change, ended := with(scanner, teller)
 		_, addr, tc, _ := start(t, Listener{Kind: smtp.KindDevice, Address: ":25", ProxyProtocol: loopback, XClient: loopback}, change)
 		after(t, addr, tc, name, text)
-		if name != fromInside && name != binaryInside && name != unknownPeer {
+		if name != fromInside && name != binaryInside && name != balancerOwn {
 			continue
 		}
 		if s := <-ended; s.Device != "scanner" || s.Peer.String() != "10.1.2.3" || s.Messages != 1 {
@@ -232,27 +229,11 @@ func TestPeers_DeviceBehindThem(t *testing.T) {
 
 // The certificate of a proxy logs in none of its clients: it is the proxy's.
 func TestXClient_CertificateOfTheProxyIsNotItsClients(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"ann"},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true, IsCA: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority := x509.NewCertPool()
-	authority.AddCert(own)
-	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: authority, XClient: loopback}
+	ca := newAuthority(t, "ours")
+	spec := Listener{Kind: smtp.KindSubmission, Mechanisms: []string{"EXTERNAL", "PLAIN"}, ClientCA: ca.pool, XClient: loopback}
 	_, addr, tc, _ := start(t, spec, nil)
 	tc = tc.Clone()
-	tc.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
-	const xclients = "S: 250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT\nS: 250 HELP\n"
+	tc.Certificates = []tls.Certificate{ca.client(t, "ann", time.Now().Add(time.Hour))}
 	play(t, addr, tc, greeted+hello+"S: 250-STARTTLS\n"+xclients+"C: STARTTLS\nS: 220 2.0.0 ...\nT:\n"+
 		hello+"S: 250-AUTH EXTERNAL PLAIN\n"+xclients+"C: XCLIENT ADDR=198.51.100.7\n"+greeted+
 		hello+"S: 250-AUTH PLAIN\nS: 250 HELP\nC: AUTH EXTERNAL =\nS: 504 5.5.4 ...\n")

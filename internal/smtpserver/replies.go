@@ -45,6 +45,7 @@ var (
 	replyRcptFirst      = reply(503, 5, 1, "No recipient was accepted; say RCPT first")                     // RFC 5321 §3.3
 	replyTLSTwice       = reply(503, 5, 1, "TLS is on already")                                             // RFC 3207 §4
 	replyTLSInMail      = reply(503, 5, 1, "Not within a mail transaction; RSET ends it")                   // RFC 3207 §4, 4954 §4
+	replyTLSAfterAuth   = reply(503, 5, 1, "Not after a login without TLS: begin another session")          // RFC 3207 §4.2
 	replyAfterSTARTTLS  = reply(554, 5, 0, "Nothing may follow STARTTLS before TLS is on")                  // RFC 3207 §4.2, §6
 	replyAuthTwice      = reply(503, 5, 1, "You are logged in already")                                     // RFC 4954 §4
 	replyAuthCancelled  = reply(501, 7, 0, "Login cancelled")                                               // RFC 4954 §4

@@ -47,6 +47,8 @@ type session struct {
 	conn    *timedConn
 	allowed bool           // relay and device: the client may use this listener
 	xclient bool           // the peer may say who its client is
+	told    bool           // it has, so that what it shows in TLS is its own and not its client's
+	unknown bool           // a balancer's client, of which the balancer does not know the address
 	counted netip.Addr     // the address that it is counted under; zero: none. Guarded by server.mu
 	shared  string         // why a rule for the peer's address does not hold; "" when it does
 	device  *device.Device // whose the connection is; nil: of none
@@ -61,10 +63,11 @@ type session struct {
 	client smtp.Client
 	tx     smtp.Transaction
 
-	lines    int // commands read
-	errors   int // 4yz and 5yz replies given
-	logins   int // logins refused
-	messages int // messages accepted
+	bare     bool // the last line ended in LF alone
+	lines    int  // commands read
+	errors   int  // 4yz and 5yz replies given
+	logins   int  // logins refused
+	messages int  // messages accepted
 	failure  string
 	plain    bool            // a password came without TLS
 	quirks   []string        // what was overlooked
@@ -77,9 +80,17 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 	rand.Read(id[:])
 	c.client = smtp.Client{SessionID: hex.EncodeToString(id[:]), Listener: spec.Address, Kind: spec.Kind,
 		Addr: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
-	c.log = s.c.Log.With("session", c.client.SessionID, "peer", c.client.Addr.Addr().String(), "listener", spec.Address)
-	c.identify()
+	c.asPeer()
 	return c
+}
+
+// asPeer begins the log of who the client is now, and finds out what it may.
+func (s *session) asPeer() {
+	s.log = s.server.c.Log.With("session", s.client.SessionID, "peer", s.client.Addr.Addr().String(), "listener", s.spec.Address)
+	if s.client.Via.IsValid() {
+		s.log = s.log.With("via", s.client.Via.Addr().String())
+	}
+	s.identify()
 }
 
 // identify finds out by the peer's address which device it is and whether it may
@@ -87,7 +98,7 @@ func newSession(s *Server, conn net.Conn, spec Listener) *session {
 // too says neither of the first two.
 func (s *session) identify() {
 	addr := s.client.Addr.Addr()
-	s.allowed, s.shared, s.device, s.client.Device, s.xclient = false, "", nil, "", within(s.spec.XClient, s.client.Addr)
+	s.allowed, s.shared, s.device, s.client.Device, s.xclient = false, "", nil, "", !s.unknown && within(s.spec.XClient, s.client.Addr)
 	s.lenient = device.Leniency{LegacyTLS: s.spec.LegacyTLS, PlaintextAuth: s.spec.PlaintextAuth, BareNewlines: s.spec.BareNewlines}
 	d := s.server.c.Devices().ByAddress(s.spec.Address, addr)
 	named := d != nil
@@ -95,6 +106,10 @@ func (s *session) identify() {
 		named = named || p.Contains(addr)
 	}
 	if !named {
+		return
+	}
+	if s.unknown {
+		s.shared = "it is that of a balancer, which does not say who its client is"
 		return
 	}
 	if !s.spec.AllowGateway {
@@ -297,11 +312,13 @@ func (s *session) readLine(limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.bare = false
 	switch {
 	case len(line) >= 2 && line[len(line)-2] == '\r':
 		line = line[:len(line)-2]
 	case s.lenient.BareNewlines:
 		s.overlook("bare newlines")
+		s.bare = true
 		line = line[:len(line)-1]
 	default:
 		return nil, errBareLine
@@ -352,7 +369,11 @@ func (s *session) reply(r smtp.Reply) {
 	if r.Positive() || r.Code == 421 {
 		return
 	}
-	s.note("", "was refused: "+r.String())
+	var id causeID
+	if r.Enhanced.Subject == 3 && r.Enhanced.Detail == 1 {
+		id = "server.insufficient-storage" // ours: nothing is wrong with the client. RFC 3463 §3.4
+	}
+	s.note(id, "was refused: "+r.String())
 	s.errors++
 	if s.state == stateClosed {
 		return
@@ -413,6 +434,9 @@ func (s *session) handshake() bool {
 	}
 	first.done()
 	cs := c.ConnectionState()
+	if s.told {
+		cs = *withoutPeer(&cs)
+	}
 	s.client.TLS, s.client.Certificate = &cs, first.shown
 	if cs.Version < tls.VersionTLS12 {
 		s.log.Warn("weak encryption", "tls", tls.VersionName(cs.Version), "cipher", tls.CipherSuiteName(cs.CipherSuite), "cause", "tls.protocol-version")

@@ -1,10 +1,12 @@
 package smtpserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wellsent/wellsent/internal/device"
 	"github.com/wellsent/wellsent/internal/smtp"
 	"github.com/wellsent/wellsent/internal/smtptest"
 )
@@ -66,11 +69,17 @@ func start(t *testing.T, spec Listener, change func(*Config)) (s *Server, addr s
 	client.ServerName = "post.example.org"
 	o = &office{}
 	c := Config{Hostname: "post.example.org", TLS: server, Handler: o, MaxMessageSize: 1000, MaxRecipients: 3,
-		Timeouts: Timeouts{Slow: time.Millisecond}}
+		Timeouts: Timeouts{Slow: time.Microsecond}}
 	if change != nil {
 		change(&c)
 	}
 	s = New(c)
+	return s, more(t, s, spec), client, o
+}
+
+// more opens one more listener of s.
+func more(t *testing.T, s *Server, spec Listener) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +94,7 @@ func start(t *testing.T, spec Listener, change func(*Config)) (s *Server, addr s
 		cancel()
 		<-done
 	})
-	return s, l.Addr().String(), client, o
+	return l.Addr().String()
 }
 
 func dial(t *testing.T, addr string) net.Conn {
@@ -337,18 +346,47 @@ func TestShutdown_FinishesTheTransactionInHand(t *testing.T) {
 	}
 }
 
+// panics is a log in which a session's panic, which ends that session only, is a
+// failure of the test.
+type panics struct{ t *testing.T }
+
+func (panics) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (p panics) WithAttrs([]slog.Attr) slog.Handler         { return p }
+func (p panics) WithGroup(string) slog.Handler              { return p }
+func (p panics) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool { p.t.Error(r.Message, a); return true })
+	return nil
+}
+
+// from is a connection from an address.
+type from struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.addr }
+
+// FuzzSession plays a client to a submission listener, and to one of devices where
+// everything is overlooked and the peer is both a balancer and a proxy.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"))
 	f.Add([]byte("EHLO x\r\nAUTH PLAIN =\r\n*\r\n\x16\x03\x01"))
-	s := New(Config{Hostname: "post.example.org", Handler: &office{}, MaxMessageSize: 1000, Timeouts: Timeouts{Slow: time.Microsecond}})
+	f.Add([]byte("PROXY TCP4 127.0.0.1 192.0.2.2 40000 25\r\nMAIL FROM:a@b\nRCPT TO: c@d>\nDATA\nx\n.\nMAIL FROM:\r\nRSET\n"))
+	f.Add([]byte(balancerOwn + "XCLIENT ADDR=127.0.0.1\nHELO\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM <a@b\r\nRCPT TO:<c@d>\nDATA\r\nx\n.\r.\r\n.\r\nQUIT"))
+	d := device.Device{Name: "x", Addresses: loopback, Account: "ann", Leniency: device.Leniency{LegacyTLS: true, PlaintextAuth: true, BareNewlines: true, MissingBrackets: true, AnyHello: true}}
+	set := device.NewSet([]device.Device{d})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		client, server := net.Pipe()
-		go func() {
-			client.SetDeadline(time.Now().Add(5 * time.Second))
-			client.Write(in)
-			client.Close()
-		}()
-		go io.Copy(io.Discard, client)
-		s.serveConn(context.Background(), server, Listener{Kind: smtp.KindSubmission, PlaintextAuth: true})
+		s := New(Config{Hostname: "post.example.org", Handler: &office{}, MaxMessageSize: 1000, Timeouts: Timeouts{Slow: time.Microsecond},
+			Log: slog.New(panics{t}), Devices: func() *device.Set { return set }})
+		for _, spec := range []Listener{{Kind: smtp.KindSubmission, PlaintextAuth: true}, {Kind: smtp.KindDevice, ProxyProtocol: loopback, XClient: loopback}} {
+			client, server := net.Pipe()
+			go func() {
+				client.SetDeadline(time.Now().Add(5 * time.Second))
+				client.Write(bytes.ReplaceAll(in, []byte("panic"), []byte("calm"))) // office does as asked
+				client.Close()
+			}()
+			go io.Copy(io.Discard, client)
+			s.serveConn(context.Background(), from{server, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000}}, spec)
+		}
 	})
 }

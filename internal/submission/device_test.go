@@ -17,13 +17,15 @@ func TestSenders_OfADevice(t *testing.T) {
 		{"host 10.0.0.5:25\nfrom scan@example.org", "fax", "", "553 5.7.1 "},
 		{"host 10.0.0.5:25\nfrom scan@example.org", "other", "", ""}, // the listener's
 		{"host 10.0.0.5:25\nfrom fax@example.org", "fax", "boss@example.org", "550 5.7.1 "},
+		{"host 10.0.0.5:25\nfrom scan@example.org", "gone", "", "421 4.3.0 "}, // by a reload: not free to send as anybody
+		{"account app\nfrom fax@example.org", "gone", "", "421 4.3.0 "},
 		{"account app\nfrom fax@example.org", "fax", "fax@example.org", ""},
 		{"account app\nfrom scan@example.org", "fax", "", "553 5.7.1 "},
 		{"account ann\nfrom fax@example.org", "fax", "", "553 5.7.1 "}, // not ann's
 	} {
 		store := memspool.New(memspool.Options{})
 		o := options(store)
-		o.Settings.Devices = map[string][]string{"fax": {"fax@example.org"}}
+		o.Settings.Devices = map[string][]string{"fax": {"fax@example.org"}, "other": nil}
 		s := New(o)
 		tr := transaction(t, c.setup)
 		tr.Client.Device = c.device

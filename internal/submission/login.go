@@ -78,7 +78,7 @@ func (e *exchange) Next(ctx context.Context, response []byte) smtp.LoginStep {
 	challenge, account, err := e.x.Next(ctx, response)
 	switch {
 	case err != nil:
-		return smtp.LoginStep{Refusal: e.s.refuseLogin(e.c, e.x.User(), err)}
+		return smtp.LoginStep{Challenge: challenge, Refusal: e.s.refuseLogin(e.c, e.x.User(), err)}
 	case account != nil:
 		return smtp.LoginStep{Account: account.Name}
 	}

@@ -23,6 +23,8 @@ var (
 	accountsUnreadable = smtp.NewReply(451, 3, 0, "The accounts cannot be read at the moment; try again later")
 	// The account was removed after it logged in. RFC 6409 §6.1.
 	accountGone = smtp.NewReply(550, 7, 1, "This account may not send any more; ask the administrator")
+	// The device was taken out of the configuration while it was connected. RFC 5321 §3.8.
+	deviceGone = smtp.NewReply(421, 3, 0, "The configuration has changed; connect again")
 	// Below the floor of free space. RFC 5321 §4.2.3, 3463 §3.4.
 	spoolFull = smtp.NewReply(452, 3, 1, "Not enough room to keep the message; try again later")
 	// The spool is closed, or a write has failed. RFC 5321 §3.8.

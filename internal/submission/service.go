@@ -46,7 +46,7 @@ type Options struct {
 // Settings are what a reload may change. Immutable once given.
 type Settings struct {
 	Senders      map[string][]string  // by Listener of the client: what relay and device peers may send as; empty: anything
-	Devices      map[string][]string  // by Device of the client: what it may send as, within what its account may; empty: what its listener or account may
+	Devices      map[string][]string  // every device, by Device of the client: what it may send as, within what its account may; empty: what its listener or account may
 	Aliases      map[string]smtp.Path // by local name in lower case: where mail for it goes
 	AliasDefault smtp.Path            // where mail for other local names goes; "" refuses it
 	WarnAfter    time.Duration        // when the sender is told of a delay; 0: never
@@ -104,8 +104,12 @@ func (s *Service) Mail(_ context.Context, t *smtp.Transaction) *smtp.Reply {
 }
 
 // sender returns who submits. An account that has been removed since it logged in
-// may not send.
+// may not send. A device that has been removed since it came is no device any more,
+// and what it is instead is found out when it comes again.
 func (s *Service) sender(c *smtp.Client) (policy.Sender, *smtp.Reply) {
+	if _, known := s.settings.Load().Devices[c.Device]; !known && c.Device != "" {
+		return policy.Sender{}, &deviceGone
+	}
 	if c.Account == "" {
 		if d, ok := s.deviceSender(c); ok {
 			return d, nil // it is known better than by its listener

@@ -1,6 +1,6 @@
 // Package worry judges what will stop mail soon or has: paused lanes, mail that
 // waits too long, dead letters, certificates and secrets that end, routes without
-// a token. It is given facts and asks nobody; who has the facts calls it, and
+// a token, mail that goes by a stand-in, a full disk. It is given facts and asks nobody; who has the facts calls it, and
 // `wellsent check` prints what it says.
 //
 // # Vocabulary

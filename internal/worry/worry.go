@@ -19,8 +19,11 @@ type Kind string
 const (
 	LanePaused  Kind = "lane-paused"  // nothing goes out by it until somebody acts
 	LaneDown    Kind = "lane-down"    // for longer than mail may wait unannounced
+	LaneNotice  Kind = "lane-notice"  // mail goes out, by a stand-in or by a name that was withdrawn
 	OldMail     Kind = "old-mail"     // it has waited that long
+	NoRoom      Kind = "no-room"      // the disk is full, so no new mail is taken
 	DeadLetters Kind = "dead-letters" // nobody can be told of them
+	HeldMail    Kind = "held-mail"    // its senders may not send by their route
 	Certificate Kind = "certificate"  // the server's own ends, or has
 	SignedOut   Kind = "signed-out"   // a route needs a person to sign in
 	TokenFails  Kind = "token-fails"  // a route is refused a token
@@ -67,6 +70,9 @@ func Sort(all []Worry) {
 func Lanes(lanes []dispatch.LaneStatus, patience time.Duration, now time.Time) []Worry {
 	var all []Worry
 	for _, l := range lanes {
+		for _, n := range l.Notices {
+			all = append(all, Worry{Kind: LaneNotice, Subject: l.Name, What: "lane " + l.Name + ": " + n, Do: []string{"see what is wrong: wellsent doctor --route " + l.Name}})
+		}
 		w := Worry{Subject: l.Name, Cause: l.Cause, Since: l.Since, Now: true, Do: append([]string{}, l.Do...)}
 		switch {
 		case l.State == "paused":
@@ -93,6 +99,7 @@ func orUnknown(s string) string {
 type Mail struct {
 	Oldest time.Time // accepted then and queued still; zero: none waits
 	Dead   int       // dead letters
+	Held   int       // messages that the server holds by itself
 }
 
 // Queue judges what waits. patience is how long mail may.
@@ -102,6 +109,14 @@ func Queue(m Mail, patience time.Duration, now time.Time) []Worry {
 		since := m.Oldest
 		all = append(all, Worry{Kind: OldMail, Subject: "queue", Now: true, Since: &since, What: fmt.Sprintf("mail has waited for %s", span(age)),
 			Do: []string{"see what holds it up: wellsent queue list"}})
+	}
+	if m.Held > 0 {
+		what := fmt.Sprintf("%d messages are held, as their senders may not send by their route", m.Held)
+		if m.Held == 1 {
+			what = "one message is held, as its sender may not send by its route"
+		}
+		all = append(all, Worry{Kind: HeldMail, Subject: "queue", Now: true, What: what,
+			Do: []string{"see which, and why: wellsent queue list --state held", "let the account send as them, or give the route a from; then: wellsent queue resume ID"}})
 	}
 	if m.Dead > 0 {
 		what := fmt.Sprintf("%d messages could be neither delivered nor returned", m.Dead)
@@ -114,6 +129,15 @@ func Queue(m Mail, patience time.Duration, now time.Time) []Worry {
 	return all
 }
 
+// Room judges whether new mail is taken: err is what the spool says of its disk.
+func Room(data string, err error) []Worry {
+	if err == nil {
+		return nil
+	}
+	return []Worry{{Kind: NoRoom, Subject: data, Now: true, Cause: "server.insufficient-storage", What: "no new mail is taken, as the disk of " + data + " is full: clients are told to try later",
+		Do: []string{"see what fills it: df -h " + data, "make room: the server goes on by itself"}}}
+}
+
 // ServerCertificate judges the end of the certificate that clients are shown.
 func ServerCertificate(file string, end, now time.Time) []Worry {
 	if end.IsZero() || end.Sub(now) > certificateAhead {
@@ -121,6 +145,19 @@ func ServerCertificate(file string, end, now time.Time) []Worry {
 	}
 	return []Worry{{Kind: Certificate, Subject: file, Now: !now.Before(end), Cause: "tls.certificate-expired", Until: &end,
 		What: "the certificate in " + file + ends(end, now), Do: []string{"renew it: a running server takes the new file by itself"}}}
+}
+
+// ClientCertificate judges the certificate that a route shows to servers, by
+// its end, or by the error of reading it.
+func ClientCertificate(route string, end time.Time, err error, now time.Time) []Worry {
+	switch {
+	case err != nil:
+		return []Worry{{Kind: Unreadable, Subject: route, Now: true, Cause: "client.bad-configuration", What: "the client certificate of route " + route + " cannot be read: " + err.Error(), Do: []string{}}}
+	case end.Sub(now) > secretAhead:
+		return nil
+	}
+	return []Worry{{Kind: Expiring, Subject: route, Now: !now.Before(end), Cause: "tls.client-certificate-required", Until: &end,
+		What: "the client certificate of route " + route + ends(end, now), Do: []string{"put a new one in its place: a running server takes it by itself"}}}
 }
 
 // Tokens judges the source of a route's tokens.

@@ -1,6 +1,7 @@
 package worry
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,33 @@ func TestLanes(t *testing.T) {
 	}
 }
 
+func TestLanes_NoticesAreWorriesThoughMailGoes(t *testing.T) {
+	got := Lanes([]dispatch.LaneStatus{{Name: "m365", State: "open", Notices: []string{"smtp.live.com was withdrawn by its provider"}}}, time.Hour, now)
+	if len(got) != 1 || got[0].Kind != LaneNotice || got[0].Now || got[0].Subject != "m365" || !strings.Contains(got[0].What, "smtp.live.com was withdrawn") ||
+		len(got[0].Do) != 1 || !strings.Contains(got[0].Do[0], "wellsent doctor --route m365") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClientCertificate(t *testing.T) {
+	for _, c := range []struct {
+		end  time.Time
+		err  error
+		kind Kind // "" for none
+		now  bool
+	}{
+		{days(31), nil, "", false}, {days(29), nil, Expiring, false}, {days(-1), nil, Expiring, true},
+		{time.Time{}, errors.New("no such file"), Unreadable, true},
+	} {
+		got := ClientCertificate("exchange", c.end, c.err, now)
+		switch {
+		case c.kind == "" && len(got) == 0:
+		case len(got) != 1 || got[0].Kind != c.kind || got[0].Now != c.now || got[0].Do == nil || !strings.Contains(got[0].What, "route exchange"):
+			t.Errorf("%s, %v: %+v", c.end, c.err, got)
+		}
+	}
+}
+
 func TestQueue(t *testing.T) {
 	for _, c := range []struct {
 		give Mail
@@ -77,6 +105,7 @@ func TestQueue(t *testing.T) {
 		{Mail{Oldest: now.Add(-time.Hour)}, nil},
 		{Mail{Oldest: now.Add(-5 * time.Hour)}, []Kind{OldMail}},
 		{Mail{Oldest: now.Add(-5 * time.Hour), Dead: 2}, []Kind{OldMail, DeadLetters}},
+		{Mail{Held: 1}, []Kind{HeldMail}},
 	} {
 		got := Queue(c.give, 4*time.Hour, now)
 		if len(got) != len(c.want) {
@@ -88,6 +117,16 @@ func TestQueue(t *testing.T) {
 				t.Errorf("%+v: %+v", c.give, got)
 			}
 		}
+	}
+}
+
+func TestRoom(t *testing.T) {
+	if got := Room("/var/lib/wellsent", nil); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	got := Room("/var/lib/wellsent", errors.New("full"))
+	if len(got) != 1 || got[0].Kind != NoRoom || !got[0].Now || !strings.Contains(got[0].What, "/var/lib/wellsent") || len(got[0].Do) == 0 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -170,11 +170,18 @@ type Ran struct {
 	Code           int
 }
 
-// Run runs a command with the office's configuration.
-func (f *Office) Run(ctx context.Context, stdin string, args ...string) (Ran, error) {
+// Command returns a command with the office's configuration, not started yet: for
+// one that is spoken with while it runs.
+func (f *Office) Command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, f.path, append(args, "-c", f.Config)...)
 	c.Dir = f.Dir
 	c.Env = environment(f.Dir)
+	return c
+}
+
+// Run runs a command with the office's configuration.
+func (f *Office) Run(ctx context.Context, stdin string, args ...string) (Ran, error) {
+	c := f.Command(ctx, args...)
 	var stdout, stderr bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := c.Run()

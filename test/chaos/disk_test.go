@@ -86,6 +86,10 @@ func TestDisk_FullIs452AndServiceResumes(t *testing.T) {
 			t.Errorf("the queue has %d, want the %d that were accepted", n, accepted.count())
 		}
 
+		if r := o.MustRun(t, "check", "--json"); r.Code != 1 || !strings.Contains(r.Stdout, `"no-room"`) {
+			t.Errorf("check: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+		}
+
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}

@@ -220,4 +220,7 @@ func TestGraph_WhereSMTPAuthIsSwitchedOff(t *testing.T) {
 	if list := strings.Join(strings.Fields(o.MustRun(t, "queue", "list").Stdout), " "); !strings.Contains(list, "[auth.smtp-auth-disabled]") {
 		t.Errorf("queue list: %s", list)
 	}
+	if c := check(t, o); c.code != 1 || !strings.Contains(c.worries["lane-notice"], "mail goes by graph://") || !strings.Contains(c.do, "wellsent doctor --route m365") {
+		t.Errorf("check says %+v", c)
+	}
 }

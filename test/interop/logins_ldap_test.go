@@ -91,6 +91,15 @@ func TestLDAP(t *testing.T) {
 		{"search", search, "star*", "pw-star", "star@example.org"},
 		{"search", search, "ann)(uid=bob", "pw-bob", "-"},
 		{"search", search, "shared@example.org", "pw-eve", "!"}, // two have it
+		// To a directory these are ann too (RFC 4518 §2); to our rules by account, and to the
+		// slow-down, each would be somebody of his own.
+		{"search", search, "\uff41nn", "pw-ann", "-"},
+		{"search", search, "an\u00adn", "pw-ann", "-"},
+		{"search", search, "ann\u200b", "pw-ann", "-"},
+		{"search", search, "a\u200bnn@example.org", "pw-ann", "-"},
+		{"direct", direct, "\uff41nn", "pw-ann", "-"},
+		{"direct", direct, "ann\u2060", "pw-ann", "-"},
+		{"direct", direct, " ann ", "pw-ann", account + " office@example.org"},
 		{"group", inGroup, "bob", "pw-bob", "bob@example.org"},
 		{"group", inGroup, "eve", "pw-eve", "-"},
 		{"direct", direct, "ann", "pw-ann", account + " office@example.org"},

@@ -57,6 +57,12 @@ func dial(t *testing.T, address string) *dialogue {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return converse(t, c)
+}
+
+// converse says EHLO on a connection, which it closes when the test ends.
+func converse(t *testing.T, c net.Conn) *dialogue {
+	t.Helper()
 	c.SetDeadline(time.Now().Add(time.Minute))
 	t.Cleanup(func() { c.Close() })
 	d := &dialogue{t: t, c: textproto.NewConn(c)}

@@ -11,8 +11,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/wellsent/wellsent/internal/auth"
 )
@@ -106,8 +108,11 @@ func fill(filter, user, dn string) string {
 
 // Check implements auth.Backend.
 func (b *Backend) Check(ctx context.Context, user, password string) (*auth.Account, error) {
-	if password == "" || user == "" {
+	switch {
+	case password == "" || user == "":
 		return nil, auth.ErrInvalid // RFC 4513 §5.1.2
+	case !plain(user):
+		return nil, fmt.Errorf("%w: to a directory the name is the same as another one, by which it must be given", auth.ErrInvalid)
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
 	defer cancel()
@@ -126,6 +131,15 @@ func (b *Backend) Check(ctx context.Context, user, password string) (*auth.Accou
 		err = context.Cause(ctx)
 	}
 	return nil, fmt.Errorf("directory %s: %w", b.o.URL, err)
+}
+
+// plain reports a name that a directory compares as it stands, but for large and small
+// letters. What it takes for the same (letters of full width, marks that are not seen,
+// blanks in a row) would be accounts of their own to the slow-down of guesses, and to
+// rules that name an account. RFC 4518 §2.
+func plain(user string) bool {
+	return norm.NFKC.IsNormalString(user) && !strings.Contains(strings.TrimSpace(user), "  ") &&
+		!strings.ContainsFunc(user, func(r rune) bool { return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Variation_Selector) })
 }
 
 // dial connects, and secures the connection.
@@ -250,17 +264,18 @@ func prove(c *ldap.Conn, dn, password string) error {
 
 // account returns what the login is good for.
 func (b *Backend) account(user string, e *ldap.Entry) *auth.Account {
-	a := &auth.Account{Name: auth.Canonical(user), Addresses: []string{}}
+	a := auth.Lent(user)
+	var all []string
 	for _, attribute := range b.o.Addresses {
 		for _, v := range e.GetEqualFoldAttributeValues(attribute) {
 			v = strings.TrimPrefix(strings.TrimPrefix(v, "smtp:"), "SMTP:") // Active Directory's proxyAddresses
-			if strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "*: <>") {
-				a.Addresses = append(a.Addresses, v)
+			if auth.IsAddress(v) {
+				all = append(all, v)
 			}
 		}
 	}
-	if len(a.Addresses) == 0 && strings.Contains(a.Name, "@") {
-		a.Addresses = append(a.Addresses, a.Name)
+	if len(all) > 0 {
+		a.Addresses = all
 	}
 	return a
 }

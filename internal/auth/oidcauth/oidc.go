@@ -129,11 +129,7 @@ func (v *Verifier) judge(audience []string, claims map[string]any) (*auth.Accoun
 	case v.o.Claim == "email" && (claims["email_verified"] == false || claims["email_verified"] == "false"):
 		return nil, v.refuse("invalid_token", errors.New("its address is not verified by the provider"))
 	}
-	a := &auth.Account{Name: auth.Canonical(name), Addresses: []string{}}
-	if strings.Count(name, "@") == 1 && !strings.ContainsAny(name, "* <>") {
-		a.Addresses = append(a.Addresses, a.Name)
-	}
-	return a, nil
+	return auth.Lent(name), nil
 }
 
 // words returns the texts of a claim that is one text with blanks, or a list.
@@ -159,10 +155,15 @@ func (v *Verifier) refuse(status string, why error) error {
 		Configuration: strings.TrimSuffix(v.o.Issuer, "/") + "/.well-known/openid-configuration"}
 }
 
+// compact are the characters of a JWT, which has no other serialisation than the
+// compact one. A library that also takes JWS in JSON might verify one payload and read
+// another. RFC 7519 §3, 7515 §7.1.
+const compact = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
 // plausible looks at a token before anybody is asked about it.
 func (v *Verifier) plausible(token string) error {
 	parts := strings.Split(token, ".")
-	if len(token) > maxToken || len(parts) != 3 {
+	if len(token) > maxToken || len(parts) != 3 || strings.Trim(token, compact) != "" {
 		return errors.New("it is not a JWT, so it cannot be verified here")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])

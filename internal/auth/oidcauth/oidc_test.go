@@ -129,6 +129,28 @@ func TestVerify_Forged(t *testing.T) {
 	}
 }
 
+// TestVerify_TwoPayloads: a token in JSON form whose signature is good, and which has
+// other claims where a token in compact form has its own. With a library that reads the
+// one and verifies the other, any token of the provider would be every other.
+func TestVerify_TwoPayloads(t *testing.T) {
+	m, c := provider(t), &clock{now: time.Now()}
+	v := verifier(t, Options{Issuer: m.Issuer(), Audiences: []string{"https://post.example.org"}, Now: c.Now})
+	good, _ := m.Keypair.SignJWT(claims(m, c.Now(), nil)) // refused for its form alone
+	evil, _ := m.Keypair.SignJWT(claims(m, c.Now(), jwt.MapClaims{"email": "boss@example.org"}))
+	part, other := strings.Split(good, "."), strings.Split(evil, ".")
+	for _, form := range []string{
+		`{"protected":"%[1]s","payload":"%[2]s","signature":"%[3]s","x":".%[4]s."}`,
+		` {"x":".%[4]s.","payload":"%[2]s","signatures":[{"protected":"%[1]s","signature":"%[3]s"}]}`,
+		"%[1]s.%[2]s\n.%[3]s", "%[1]s.%[2]s=.%[3]s", "%[1]s .%[2]s.%[3]s",
+	} {
+		token := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(form, "%[1]s", part[0]), "%[2]s", part[1]), "%[3]s", part[2]), "%[4]s", other[1])
+		var no *auth.TokenError
+		if account, err := v.Verify(t.Context(), token); account != nil || !errors.As(err, &no) {
+			t.Errorf("%.40s: got %+v, %v", token, account, err)
+		}
+	}
+}
+
 // TestVerify_NewKey: the provider signs by another key from one day to the next.
 func TestVerify_NewKey(t *testing.T) {
 	m, c := provider(t), &clock{now: time.Now()}
@@ -168,6 +190,35 @@ func TestVerify_ProviderAway(t *testing.T) {
 	v.asking <- struct{}{}
 	if _, err := v.Verify(ctx, token); !errors.Is(err, context.Canceled) {
 		t.Errorf("while another login asks: %v", err)
+	}
+}
+
+// TestVerify_KeysAway: a token by a key that we do not know is not judged while nobody
+// can be asked for the key, and one by a key that we know is.
+func TestVerify_KeysAway(t *testing.T) {
+	m, c := provider(t), &clock{now: time.Now()}
+	v := verifier(t, Options{Issuer: m.Issuer(), Audiences: []string{"https://post.example.org"}, Now: c.Now})
+	token, _ := m.Keypair.SignJWT(claims(m, c.Now(), nil))
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := mockoidc.NewKeypair(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := next.SignJWT(claims(m, c.Now(), nil))
+	m.Shutdown()
+	c.forward(askPause)
+	var no *auth.TokenError
+	if _, err := v.Verify(t.Context(), other); err == nil || errors.As(err, &no) {
+		t.Errorf("by a key not known yet: %v", err)
+	}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("by a key that is known: %v", err)
 	}
 }
 

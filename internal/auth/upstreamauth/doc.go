@@ -17,7 +17,8 @@
 // A password that upstream has refused is not given to it again within the budget's
 // time, and another one only within the budget; there is a budget for all names
 // together as well, since upstream counts our address. A question that is under way
-// counts as a refusal until it is answered.
+// counts as a refusal until it is answered; whoever has the same password meanwhile
+// waits for that answer.
 //
 // Passwords go over TLS with a certificate for upstream's name.
 //

@@ -72,9 +72,9 @@ type name struct {
 }
 
 type refusal struct {
-	at      time.Time
-	what    digest
-	pending bool // the question is under way
+	at    time.Time
+	what  digest
+	under chan struct{} // the question is under way; end closes it, and it is nil then
 }
 
 var _ auth.Backend = (*Backend)(nil)
@@ -104,16 +104,27 @@ func (b *Backend) Check(ctx context.Context, user, password string) (*auth.Accou
 	if user == "" || password == "" || len(b.o.Domains) > 0 && !slices.Contains(b.o.Domains, domain) {
 		return nil, auth.ErrInvalid
 	}
-	account := &auth.Account{Name: auth.Canonical(user), Addresses: []string{}}
-	if domain != "" {
-		account.Addresses = append(account.Addresses, account.Name)
-	}
+	account := auth.Lent(user)
 	what := b.digest(account.Name, password)
-	switch known, err := b.begin(account.Name, what); {
-	case err != nil:
-		return nil, err
-	case known:
-		return account, nil
+	// Not for ever: a name that is forgotten for want of room takes its question along.
+	waiting, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for {
+		known, under, err := b.begin(account.Name, what)
+		switch {
+		case err != nil:
+			return nil, err
+		case known:
+			return account, nil
+		}
+		if under == nil {
+			break
+		}
+		select {
+		case <-under: // its answer is ours
+		case <-waiting.Done():
+			return nil, context.Cause(waiting)
+		}
 	}
 	failure := b.ask(ctx, user, password)
 	if err := b.end(account.Name, what, failure); err != nil {
@@ -128,9 +139,9 @@ func (b *Backend) digest(user, password string) digest {
 	return digest(h.Sum(nil))
 }
 
-// begin decides whether upstream is asked: known means that it need not be, and a
-// question that it may be is counted.
-func (b *Backend) begin(user string, what digest) (known bool, err error) {
+// begin decides whether upstream is asked: known means that it need not be, under is
+// the same question where it is under way, and a question that may be asked is counted.
+func (b *Backend) begin(user string, what digest) (known bool, under <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.o.Now()
@@ -145,25 +156,30 @@ func (b *Backend) begin(user string, what digest) (known bool, err error) {
 	n.refused = slices.DeleteFunc(n.refused, func(r refusal) bool { return now.Sub(r.at) >= BudgetTime })
 	b.all = slices.DeleteFunc(b.all, func(at time.Time) bool { return now.Sub(at) >= BudgetTime })
 	right := n.right == what && !n.taken.IsZero()
+	same := slices.IndexFunc(n.refused, func(r refusal) bool { return r.what == what })
+	until := time.Time{}
 	switch {
 	case right && now.Sub(n.taken) < b.o.Remember:
-		return true, nil
-	case slices.ContainsFunc(n.refused, func(r refusal) bool { return r.what == what && !r.pending }):
-		return false, fmt.Errorf("%w: upstream has refused it a moment ago", auth.ErrInvalid)
+		return true, nil, nil
+	case same >= 0 && n.refused[same].under != nil:
+		return false, n.refused[same].under, nil
+	case same >= 0:
+		return false, nil, fmt.Errorf("%w: upstream has refused it a moment ago", auth.ErrInvalid)
 	case len(n.refused) >= b.o.Refusals:
-		if right && now.Sub(n.taken) < b.o.RememberAway {
-			return true, nil
-		}
-		return false, &auth.SlowDown{Until: n.refused[0].at.Add(BudgetTime)}
+		until = n.refused[0].at.Add(BudgetTime)
 	case len(b.all) >= allRefusals:
-		if right && now.Sub(n.taken) < b.o.RememberAway {
-			return true, nil
-		}
-		return false, &auth.SlowDown{Until: b.all[0].Add(BudgetTime)}
+		until = b.all[0].Add(BudgetTime)
 	}
-	n.refused = append(n.refused, refusal{at: now, what: what, pending: true})
+	switch {
+	case until.IsZero():
+	case right && now.Sub(n.taken) < b.o.RememberAway:
+		return true, nil, nil
+	default:
+		return false, nil, &auth.SlowDown{Until: until}
+	}
+	n.refused = append(n.refused, refusal{at: now, what: what, under: make(chan struct{})})
 	b.all = append(b.all, now)
-	return false, nil
+	return false, nil, nil
 }
 
 // end takes upstream's answer and returns ours.
@@ -176,10 +192,13 @@ func (b *Backend) end(user string, what digest, failure *evidence.Error) error {
 		n = &name{}
 		b.names[user] = n
 	}
-	mine := slices.IndexFunc(n.refused, func(r refusal) bool { return r.pending && r.what == what })
+	mine := slices.IndexFunc(n.refused, func(r refusal) bool { return r.under != nil && r.what == what })
+	if mine >= 0 {
+		defer close(n.refused[mine].under)
+	}
 	if refused(failure) {
 		if mine >= 0 {
-			n.refused[mine].pending = false
+			n.refused[mine].under = nil
 		}
 		if n.right == what {
 			n.right, n.taken = digest{}, time.Time{} // it was changed upstream

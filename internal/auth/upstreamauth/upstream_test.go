@@ -198,3 +198,28 @@ func TestCheck_IsBounded(t *testing.T) {
 		t.Errorf("%d names", n)
 	}
 }
+
+// TestCheck_OnePasswordAtOnce: a device that opens ten connections with one password is one
+// question, and does not spend the budget.
+func TestCheck_OnePasswordAtOnce(t *testing.T) {
+	for _, c := range []struct{ password, want string }{{"right", "ann@example.org"}, {"stale", "wrong"}} {
+		b, u, _, _ := start(t)
+		results := make(chan string, 10) // one a login
+		var all sync.WaitGroup
+		for range cap(results) {
+			all.Go(func() { results <- outcome(b, "ann@example.org", c.password) })
+		}
+		all.Wait()
+		close(results)
+		for got := range results {
+			if got != c.want {
+				t.Errorf("%s: %s, want %s", c.password, got, c.want)
+			}
+		}
+		u.set(func() {
+			if u.logins != 1 {
+				t.Errorf("%s: asked %d times", c.password, u.logins)
+			}
+		})
+	}
+}

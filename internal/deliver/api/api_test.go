@@ -135,3 +135,13 @@ func TestDo_NeverInClearText(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestDo_AnAddressThatIsAPermissionIsInNoError: that of an upload session is one.
+func TestDo_AnAddressThatIsAPermissionIsInNoError(t *testing.T) {
+	c := api.New(api.Options{Host: "graph.example", Port: 443})
+	defer c.Close()
+	_, err := c.Do(t.Context(), &api.Request{Method: "GET", Bare: true, URL: "https://graph.example/%zz?authtoken=s3cret"})
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("%v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -222,6 +223,9 @@ func (c *Client) once(ctx context.Context, r *Request, token string) (*Response,
 // request makes the HTTP request; whole becomes true when it has been sent whole.
 func (c *Client) request(ctx context.Context, r *Request, address, token string, whole *atomic.Bool) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, address, nil)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return nil, fmt.Errorf("an address that the server names cannot be read: %w", u.Err) // without it: it may be a permission
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func TestSend(t *testing.T) {
 func TestSend_Big(t *testing.T) {
 	g := apitest.NewGmail(t, mailbox)
 	c := client(t, g)
-	raw := long(30_000_000)
+	raw := long(18_000_000)
 	if a := c.Send(t.Context(), mailOf(raw, "bob@example.net")); a.Err != nil {
 		t.Fatal(a.Err)
 	}
@@ -123,7 +123,7 @@ func TestUpload_LineDies(t *testing.T) {
 		a := client(t, g)
 		a.Send(t.Context(), mailOf(hello, "warm@example.net")) // has the fresh token asked for
 		n = 0
-		res := a.Send(t.Context(), mailOf(long(12_000_000), "bob@example.net"))
+		res := a.Send(t.Context(), mailOf(long(9_000_000), "bob@example.net"))
 		got := "refused"
 		switch {
 		case res.Err == nil:

@@ -251,7 +251,7 @@ func big(kind string, sizes ...int) (string, [][32]byte) {
 }
 
 func TestSend_Big(t *testing.T) {
-	raw, sums := big("multipart/mixed", 20<<20, 100, 5<<20, 2<<20)
+	raw, sums := big("multipart/mixed", 10<<20, 100, 5<<20, 2<<20)
 	g := apitest.NewGraph(t, mailbox)
 	g.LoseBcc = true
 	c := client(t, g)
@@ -337,7 +337,7 @@ func TestUpload_GoesOn(t *testing.T) {
 // TestDraft_IsRemoved: where the upload cannot be made, or send is refused, no
 // draft stays; where send has no answer, it is uncertain and the draft is left.
 func TestDraft_IsRemoved(t *testing.T) {
-	raw, _ := big("multipart/mixed", 5<<20)
+	raw, _ := big("multipart/mixed", 3_200_000)
 	for _, c := range []struct {
 		name   string
 		before func(w http.ResponseWriter, r *http.Request, _ []byte) bool

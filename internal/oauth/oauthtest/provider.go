@@ -35,6 +35,9 @@ const (
 	Scope = "smtp.send" // what allows sending
 )
 
+// devicePage is the path of the page for codes.
+const devicePage = "/device"
+
 // Provider is a running OpenID provider.
 type Provider struct {
 	Issuer string
@@ -61,7 +64,7 @@ func New(t testing.TB) *Provider {
 	config := &op.Config{
 		CryptoKey: sha256.Sum256([]byte(rand.Text())), CodeMethodS256: true, AuthMethodPost: true, AuthMethodPrivateKeyJWT: true, GrantTypeRefreshToken: true,
 		SupportedScopes:     []string{"openid", "offline_access", Scope},
-		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: time.Minute, PollInterval: time.Second, UserFormPath: "/device", UserCode: op.UserCodeBase20},
+		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: time.Minute, PollInterval: time.Second, UserFormPath: devicePage, UserCode: op.UserCodeBase20},
 	}
 	p.storage.provider, err = op.NewProvider(config, p.storage, op.StaticIssuer(p.Issuer), op.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
@@ -161,9 +164,24 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		http.Redirect(w, r, op.AuthCallbackURL(m.provider)(op.ContextWithIssuer(r.Context(), p.Issuer), id), http.StatusFound)
+	case r.URL.Path == devicePage:
+		p.devicePage(w, r)
 	default:
 		m.provider.ServeHTTP(w, r)
 	}
+}
+
+// devicePage is where the person enters the code that a device shows. RFC 8628 §3.3.
+func (p *Provider) devicePage(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		fmt.Fprint(w, `<form method="post"><input name="user_code"><button>Continue</button></form>`)
+		return
+	}
+	if err := p.Approve(r.PostFormValue("user_code")); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprint(w, "You have signed in.")
 }
 
 // person is the one user of the provider.
