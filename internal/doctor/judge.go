@@ -33,7 +33,7 @@ func (j *judge) findings() []Finding {
 		return found
 	}
 	for _, rung := range []func() *Finding{
-		j.proxyRequired, j.names, j.incomingServer, j.network, j.blackHole, j.service, j.stranger, j.mode, j.greeting, j.tls, j.auth, j.envelope,
+		j.proxyRequired, j.names, j.incomingServer, j.network, j.blackHole, j.service, j.stranger, j.mode, j.greeting, j.tls, j.auth, j.envelope, j.keyOfPrograms,
 	} {
 		if x := rung(); x != nil {
 			found = append(found, *x)

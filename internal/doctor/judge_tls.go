@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -272,4 +273,34 @@ func counted(n int, one string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// weakest is the RSA key, in bits, that OpenSSL takes at the security level which
+// most systems set for it (2: 112 bits). crypto/tls takes 1024.
+const weakest = 2048
+
+// weakKey returns what there is to say of a certificate whose key is weak; nil when
+// it is not.
+func (j *judge) weakKey() *Finding {
+	t := j.effective()
+	if t == nil || !t.Verified || len(t.Chain) == 0 {
+		return nil
+	}
+	key, ok := t.Chain[0].PublicKey.(*rsa.PublicKey)
+	if !ok || key.N.BitLen() >= weakest {
+		return nil
+	}
+	x := j.find("tls.handshake-failed", explain.Likely, fmt.Sprintf("its certificate has an RSA key of %d bits", key.N.BitLen()),
+		fmt.Sprintf("this program takes it; those with OpenSSL as Debian, Ubuntu and Red Hat set it up want %d, and break off: \"ee key too small\"", weakest))
+	x.Title = fmt.Sprintf("The key of %s is too weak for many programs", t.Host)
+	return x.first(fmt.Sprintf("Whoever runs %s: have the certificate issued anew, with a key of RSA %d or ECDSA P-256.", t.Host, weakest))
+}
+
+// keyOfPrograms is weakKey where programs connect, which break off. Servers that
+// hand mail over take any key.
+func (j *judge) keyOfPrograms() *Finding {
+	if j.q.betweenServers() {
+		return nil
+	}
+	return j.weakKey()
 }

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"crypto/rsa"
 	"fmt"
 	"time"
 
@@ -40,9 +39,8 @@ func (j *judge) warnings() []Finding {
 				warn(j.find("tls.certificate-expired", explain.Certain, fmt.Sprintf("it ends on %s, in %s", day(t.Chain[0].NotAfter), inWords(left))),
 					fmt.Sprintf("The certificate of %s ends soon", t.Host))
 			}
-			if key, ok := t.Chain[0].PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
-				warn(j.find("tls.handshake-failed", explain.Likely, fmt.Sprintf("its RSA key has %d bits; many clients want 2048", key.N.BitLen())),
-					fmt.Sprintf("The key of %s is weak", t.Host))
+			if x := j.weakKey(); x != nil && j.q.betweenServers() { // which take any key
+				warn(x, x.Title)
 			}
 		}
 		if t.NoTLS && t.well() && !t.Masked && j.tls() == nil {
