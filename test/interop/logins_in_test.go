@@ -208,8 +208,6 @@ func loginProgram(t *testing.T, tree *peers.Tree, args []string) *exec.Cmd {
 // TestLoginsIn_AnyOrder plays what mail programs say that try one mechanism after
 // another, as Thunderbird does.
 func TestLoginsIn_AnyOrder(t *testing.T) {
-	o, _, _ := loginOffice(t, "plaintext_auth = true")
-	roots := trust(t, filepath.Join(o.Data, "ca.pem"))
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	plain := func(word string) string { return b64("\x00" + account + "\x00" + word) }
 	negotiate := b64("NTLMSSP\x00\x01\x00\x00\x00\x07\x82\x08\xa2" + strings.Repeat("\x00", 24))
@@ -283,6 +281,10 @@ func TestLoginsIn_AnyOrder(t *testing.T) {
 		"small letters": func(d *dialogue) { d.want(235, "auth plain %s", plain(password)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			// A server for each: those that begin with a wrong login would together meet
+			// its slow-down.
+			o, _, _ := loginOffice(t, "plaintext_auth = true")
+			roots := trust(t, filepath.Join(o.Data, "ca.pem"))
 			c, err := tls.Dial("tcp", o.Address("submissions"), &tls.Config{RootCAs: roots})
 			if err != nil {
 				t.Fatal(err)
@@ -298,6 +300,7 @@ func TestLoginsIn_AnyOrder(t *testing.T) {
 			d.want(221, "QUIT")
 		})
 	}
+	o, _, _ := loginOffice(t, "plaintext_auth = true")
 	dial(t, o.Address("submission")).want(538, "AUTH XOAUTH2 %s", b64("user="+account+"\x01auth=Bearer ya29.stale\x01\x01"))
 }
 
