@@ -81,6 +81,29 @@ func (m *Mail) Open() (*Opened, *evidence.Error) {
 	return &Opened{Head: out, Body: br, Note: note, c: content}, nil
 }
 
+// Hand reads the message into memory and gives it to send; what was noted in reading
+// is added to the answer. One of more than limit octets is refused: the service at
+// host takes no more.
+func (m *Mail) Hand(host, service string, limit int64, send func(raw []byte) *Answer) *Answer {
+	if m.Size > limit {
+		return &Answer{Err: TooLarge(host, fmt.Sprintf("the message has %d octets, and %s takes at most %d", m.Size, service, limit))}
+	}
+	o, err := m.Open()
+	if err != nil {
+		return &Answer{Err: err}
+	}
+	raw, rerr := io.ReadAll(o.All())
+	o.Close() // it was read to its end, or the failure to do so is told
+	if rerr != nil {
+		return &Answer{Err: Unreadable(rerr)}
+	}
+	a := send(raw)
+	if o.Note != "" {
+		a.Notes = append(a.Notes, o.Note)
+	}
+	return a
+}
+
 var errLongHeader = fmt.Errorf("the header section is longer than %d octets", maxHeader)
 
 // headerSection reads up to and with the empty line, or to the end.

@@ -51,28 +51,12 @@ func New(o api.Options) *Client {
 
 // Send sends one message. users.messages.send.
 func (c *Client) Send(ctx context.Context, m *api.Mail) *api.Answer {
-	if m.Size > MaxSize {
-		return &api.Answer{Err: api.TooLarge(c.host, fmt.Sprintf("the message has %d octets, and the Gmail API takes at most %d", m.Size, MaxSize))}
-	}
-	o, err := m.Open()
-	if err != nil {
-		return &api.Answer{Err: err}
-	}
-	raw, rerr := io.ReadAll(o.All())
-	o.Close()
-	if rerr != nil {
-		return &api.Answer{Err: api.Unreadable(rerr)}
-	}
-	var a *api.Answer
-	if len(raw) <= maxSimple {
-		a = c.simple(ctx, raw)
-	} else {
-		a = c.resumable(ctx, raw)
-	}
-	if o.Note != "" {
-		a.Notes = append(a.Notes, o.Note)
-	}
-	return a
+	return m.Hand(c.host, "the Gmail API", MaxSize, func(raw []byte) *api.Answer {
+		if len(raw) <= maxSimple {
+			return c.simple(ctx, raw)
+		}
+		return c.resumable(ctx, raw)
+	})
 }
 
 // simple sends a message in one upload.

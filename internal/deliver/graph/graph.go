@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/url"
 	"time"
@@ -48,28 +47,12 @@ func New(o api.Options) *Client {
 
 // Send sends one message.
 func (c *Client) Send(ctx context.Context, m *api.Mail) *api.Answer {
-	if m.Size > MaxSize {
-		return &api.Answer{Err: api.TooLarge(c.host, fmt.Sprintf("the message has %d octets, and Microsoft Graph takes at most %d", m.Size, MaxSize))}
-	}
-	o, err := m.Open()
-	if err != nil {
-		return &api.Answer{Err: err}
-	}
-	raw, rerr := io.ReadAll(o.All())
-	o.Close()
-	if rerr != nil {
-		return &api.Answer{Err: api.Unreadable(rerr)}
-	}
-	var a *api.Answer
-	if len(raw) <= maxMIME {
-		a = c.whole(ctx, raw)
-	} else {
-		a = c.inPieces(ctx, raw, m)
-	}
-	if o.Note != "" {
-		a.Notes = append(a.Notes, o.Note)
-	}
-	return a
+	return m.Hand(c.host, "Microsoft Graph", MaxSize, func(raw []byte) *api.Answer {
+		if len(raw) <= maxMIME {
+			return c.whole(ctx, raw)
+		}
+		return c.inPieces(ctx, raw, m)
+	})
 }
 
 // whole sends a message in one request. user: sendMail, in MIME form.
