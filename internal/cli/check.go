@@ -25,8 +25,9 @@ waits too long, a full disk, dead letters, certificates and secrets that end,
 routes for which nobody has signed in or which are refused a token, mail that
 goes by a stand-in, devices that are silent, fail or use weak encryption.
 
-It asks the running server, or looks itself where none runs. It exits with 1
-when there is anything, so a monitor may run it.`,
+It asks the running server, or looks itself where none runs; that none runs is
+not among what it names. It exits with 1 when there is anything, so a monitor
+may run it.`,
 		Args: args(noArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := a.worries(c.Context())

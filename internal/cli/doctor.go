@@ -66,11 +66,16 @@ it. For one that logs in by OAuth it names the step that fails (tenant, app,
 secret, consent, permission, service principal, mailbox), with the
 administrator's command to mend it.
 
-A server on the Internet that cannot be reached, or for which another one seems
-to answer, is compared with two well-known mail servers and a public test page;
---control names others in their place. It
-is also tried through the proxies of the environment (ALL_PROXY, HTTPS_PROXY,
-HTTP_PROXY, but for hosts of NO_PROXY); --proxy none leaves them alone.
+A server on the Internet that cannot be reached, that says nothing, or for which
+another one seems to answer, is compared with smtp.gmail.com and
+smtp.office365.com; a public test page is asked whether a sign-in page stands
+between, and two web servers for the time where a certificate is outside its
+dates. --control names others in their place. Two public name servers are asked
+where the machine's own does not answer, unless --resolver is given.
+
+A server that is not reached is also tried through the proxies of the
+environment (ALL_PROXY, HTTPS_PROXY, HTTP_PROXY, but for hosts of NO_PROXY);
+--proxy none leaves them alone.
 
 The password goes over verified TLS only, and is tried twice at most.
 It exits with 0 when all works, 1 when something was found, 3 when it cannot

@@ -329,3 +329,18 @@ func TestScrub(t *testing.T) {
 		}
 	}
 }
+
+func TestShortName(t *testing.T) {
+	for dn, want := range map[string]string{
+		"CN=mail.example.org":                    "mail.example.org",
+		"CN=Root CA,O=Example,C=DE":              "Root CA",
+		`CN=Example\, Inc.+OU=Mail,C=DE`:         "Example, Inc.",
+		"OU=Mail+CN=Internal Root CA,O=Example":  "Internal Root CA",
+		`CN=Example Ltd Internal Root CA\,,C=GB`: "Example Ltd Internal Root CA,",
+		"O=Example,C=DE":                         "O=Example,C=DE",
+	} {
+		if got := shortName(dn); got != want {
+			t.Errorf("shortName(%q) = %q, want %q", dn, got, want)
+		}
+	}
+}

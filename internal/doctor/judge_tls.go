@@ -240,14 +240,20 @@ func namesOf(c *x509.Certificate) string {
 	return evidence.Printable(listOf(names))
 }
 
-// shortName returns the common name of a distinguished name, or all of it.
+// shortName returns the common name of a distinguished name, or all of it. RFC 4514.
 func shortName(dn string) string {
-	for _, part := range strings.Split(dn, ",") {
-		if cn, ok := strings.CutPrefix(part, "CN="); ok {
-			return evidence.Printable(cn)
-		}
+	_, rest, found := strings.Cut(","+strings.ReplaceAll(dn, "+CN=", ",CN="), ",CN=")
+	if !found {
+		return evidence.Printable(dn)
 	}
-	return evidence.Printable(dn)
+	var cn []byte
+	for i := 0; i < len(rest) && rest[i] != ',' && rest[i] != '+'; i++ {
+		if rest[i] == '\\' && i+1 < len(rest) {
+			i++ // what follows stands for itself; RFC 4514 §2.4
+		}
+		cn = append(cn, rest[i])
+	}
+	return evidence.Printable(string(cn))
 }
 
 // sameParent returns a name of the certificate in the host's own domain that is not

@@ -44,7 +44,7 @@ func (j *judge) retired() *Finding {
 	x.Seen = append(x.Seen, j.q.Host+" is on the list of names that providers have withdrawn")
 	x.Title = j.q.Host + " does not exist any more"
 	if r.Note != "" {
-		x.Seen = append(x.Seen, "of it is known: "+r.Note)
+		x.Seen = append(x.Seen, "about the old name: "+r.Note)
 	}
 	if r.Successor != "" {
 		x.Do = []string{fmt.Sprintf("Use %s in its place%s.", r.Successor, ports(r.Successor))}
