@@ -105,7 +105,7 @@ func (c *Client) pieces(ctx context.Context, session string, raw []byte) *api.An
 			return taken(res)
 		}
 		if err == nil && res.Status == http.StatusPermanentRedirect { // 308 Resume Incomplete
-			if next := received(res); next > at {
+			if next := received(res, len(raw)); next > at {
 				at = next
 				continue
 			}
@@ -120,8 +120,8 @@ func (c *Client) pieces(ctx context.Context, session string, raw []byte) *api.An
 		switch {
 		case ask == nil && now.OK():
 			return taken(now) // the answer was lost, not the message
-		case ask == nil && now.Status == http.StatusPermanentRedirect && received(now) < len(raw):
-			at = received(now)
+		case ask == nil && now.Status == http.StatusPermanentRedirect:
+			at = received(now, len(raw))
 		default:
 			return failure
 		}
@@ -158,11 +158,12 @@ func again(res *api.Response, err *evidence.Error) bool {
 	return res.Status >= 500 && res.Status != http.StatusServiceUnavailable
 }
 
-// received returns how many octets a 308 answer says that the session has.
-func received(res *api.Response) int {
+// received returns how many of size octets a 308 answer says that the session has; 0
+// where it says what cannot be: whoever has all of them answers otherwise.
+func received(res *api.Response, size int) int {
 	_, to, ok := strings.Cut(strings.TrimPrefix(res.Header.Get("Range"), "bytes="), "-")
 	n, err := strconv.Atoi(to)
-	if !ok || err != nil {
+	if !ok || err != nil || n < 0 || n >= size-1 {
 		return 0 // none
 	}
 	return n + 1

@@ -334,6 +334,26 @@ func TestUpload_GoesOn(t *testing.T) {
 	}
 }
 
+// TestUpload_OctetsThatDoNotFollow: what the session wants next is no place before or
+// behind the piece that it has just taken. Nothing is sent without its attachment,
+// and the upload ends.
+func TestUpload_OctetsThatDoNotFollow(t *testing.T) {
+	raw, _ := big("multipart/mixed", 10<<20)
+	for _, wants := range []string{"0-", "99999999-"} {
+		g := apitest.NewGraph(t, mailbox)
+		g.Before = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			if r.Method == "PUT" {
+				apitest.Answer(w, 200, map[string]any{"nextExpectedRanges": []string{wants}})
+			}
+			return r.Method == "PUT"
+		}
+		a := client(t, g).Send(t.Context(), mailOf(raw, "bob@example.net"))
+		if a.Err == nil || a.Err.Reply.Permanent() || len(g.Sent()) != 0 {
+			t.Errorf("%s: %v, %d sent", wants, a.Err, len(g.Sent()))
+		}
+	}
+}
+
 // TestDraft_IsRemoved: where the upload cannot be made, or send is refused, no
 // draft stays; where send has no answer, it is uncertain and the draft is left.
 func TestDraft_IsRemoved(t *testing.T) {

@@ -76,8 +76,12 @@ func (c *Client) pieces(ctx context.Context, s *session, f *file) *api.Answer {
 		case err == nil && res.Status == http.StatusCreated:
 			return nil // the whole file is there
 		case err == nil && res.OK():
-			at = following(res, at+len(piece))
-			continue
+			if next := following(res, at+len(piece)); next > at && next <= at+len(piece) {
+				at = next
+				continue
+			}
+			// Elsewhere there would be a gap, or no end.
+			return c.refused(&api.Response{Status: http.StatusServiceUnavailable, Header: res.Header, Body: []byte("the upload session wants octets that do not follow those it has")}, false)
 		}
 		if resumes++; resumes > maxResumes || !resumable(res, err) {
 			if err != nil {
@@ -97,7 +101,9 @@ func (c *Client) pieces(ctx context.Context, s *session, f *file) *api.Answer {
 		case !now.OK():
 			return c.sessionRefused(now)
 		}
-		at = following(now, at)
+		if at = following(now, at); at < 0 || at >= len(f.content) {
+			return c.refused(&api.Response{Status: http.StatusServiceUnavailable, Header: now.Header, Body: []byte("the upload session did not confirm its last piece")}, false)
+		}
 	}
 	return nil
 }
