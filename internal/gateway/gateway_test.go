@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 )
 
 func addresses(s string) (out []netip.Addr) {
@@ -100,4 +103,27 @@ func TestBridgeNames(t *testing.T) {
 			t.Errorf("%s", name)
 		}
 	}
+}
+
+// TestWatch_KeepsWhatItKnew: facts that cannot be read again open nothing.
+func TestWatch_KeepsWhatItKnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		router := netip.MustParseAddr("10.0.0.1")
+		reads := 0
+		shared := Watch(func() (*Facts, error) {
+			if reads++; reads > 1 {
+				return &Facts{}, errors.New("too many open files")
+			}
+			return &Facts{Gateways: []netip.Addr{router}}, nil
+		})
+		for range 3 {
+			if shared(router) == "" {
+				t.Errorf("after %d readings the gateway is nobody else's", reads)
+			}
+			time.Sleep(fresh + time.Second)
+		}
+		if reads < 2 {
+			t.Error("the facts were not read again")
+		}
+	})
 }

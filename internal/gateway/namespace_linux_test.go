@@ -15,7 +15,10 @@ const inside = "WELLSENT_TEST_NAMESPACE"
 // bridge of Docker's name, and a neighbour that is neither.
 func TestRead_Namespace(t *testing.T) {
 	if os.Getenv(inside) != "" {
-		f := Read()
+		f, err := Read()
+		if err != nil {
+			t.Fatal(err)
+		}
 		for addr, want := range map[string]string{
 			"172.30.0.1": "default gateway of this machine", "172.17.0.1": "own address on a bridge to containers", "172.30.0.7": "", "172.30.0.2": "", "127.0.0.1": "",
 			"fd30::1": "default gateway of this machine",

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -16,23 +17,29 @@ import (
 	"time"
 )
 
-// Read returns the facts of this machine.
-func Read() *Facts {
+// Read returns the facts of this machine. With an error some of them are missing,
+// but not for want of a file that only other systems have.
+func Read() (*Facts, error) {
 	f := &Facts{}
+	var failed error
+	note := func(err error) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
+		}
+	}
 	root := os.DirFS("/")
 	f.Container = inContainer(root, os.Getenv)
-	if text, err := fs.ReadFile(root, "proc/net/route"); err == nil {
-		f.Gateways = append(f.Gateways, gateways4(text)...)
-	}
-	if text, err := fs.ReadFile(root, "proc/net/ipv6_route"); err == nil {
-		f.Gateways = append(f.Gateways, gateways6(text)...)
-	}
+	text, err := fs.ReadFile(root, "proc/net/route")
+	note(err)
+	f.Gateways = append(f.Gateways, gateways4(text)...)
+	text, err = fs.ReadFile(root, "proc/net/ipv6_route")
+	note(err)
+	f.Gateways = append(f.Gateways, gateways6(text)...)
 	interfaces, err := net.Interfaces()
-	if err != nil {
-		return f
-	}
+	note(err)
 	for _, i := range interfaces {
 		addresses, err := i.Addrs()
+		note(err)
 		if err != nil || i.Flags&net.FlagLoopback != 0 {
 			continue
 		}
@@ -48,7 +55,7 @@ func Read() *Facts {
 			}
 		}
 	}
-	return f
+	return f, failed
 }
 
 // bridge matches the names that Docker, Podman, Kubernetes and LXC give their
@@ -124,8 +131,9 @@ func gateways6(text []byte) (out []netip.Addr) {
 const fresh = time.Minute
 
 // Watch returns a function that says why an address is shared, by facts that are
-// read again when they are old.
-func Watch(read func() *Facts) func(netip.Addr) string {
+// read again when they are old. Where they cannot be, those that were known hold: an
+// address is not less shared because a file could not be opened.
+func Watch(read func() (*Facts, error)) func(netip.Addr) string {
 	var mu sync.Mutex // guards the variables below
 	var facts *Facts
 	var at time.Time
@@ -133,7 +141,10 @@ func Watch(read func() *Facts) func(netip.Addr) string {
 		mu.Lock()
 		defer mu.Unlock()
 		if now := time.Now(); facts == nil || now.Sub(at) > fresh {
-			facts, at = read(), now
+			if f, err := read(); err == nil || facts == nil {
+				facts = f
+			}
+			at = now
 		}
 		return facts.Shared(a)
 	}
