@@ -68,6 +68,8 @@ func New(o Options) (*Backend, error) {
 		return nil, fmt.Errorf("user_dn %q has no {user} in it", o.UserDN)
 	case o.UserDN != "" && o.Filter != "":
 		return nil, errors.New("give user_dn or filter, not both")
+	case o.GroupFilter != "" && !strings.Contains(o.GroupFilter, "{dn}") && !strings.Contains(o.GroupFilter, "{user}"):
+		return nil, fmt.Errorf("group_filter %q has neither {dn} nor {user} in it, so that everybody would be in the group", o.GroupFilter)
 	case o.UserDN == "" && (o.Filter == "" || o.Base == ""):
 		return nil, errors.New("give base and filter to search by, or user_dn")
 	}

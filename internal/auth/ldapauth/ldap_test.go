@@ -61,6 +61,7 @@ func TestNew_Mistakes(t *testing.T) {
 		"clear text": {URL: "ldap://ldap.example.org", UserDN: "uid={user},o=x"},
 		"{user}":     {URL: "ldaps://ldap.example.org", Base: "o=x", Filter: "(uid=ann)"},
 		"filter":     {URL: "ldaps://ldap.example.org", Base: "o=x", Filter: "(uid={user}"},
+		"everybody":  {URL: "ldaps://ldap.example.org", UserDN: "uid={user},o=x", Base: "o=x", GroupFilter: "(cn=mail)"},
 		"not a DN":   {URL: "ldaps://ldap.example.org", UserDN: "{user}"},
 		"not both":   {URL: "ldaps://ldap.example.org", UserDN: "uid={user},o=x", Filter: "(uid={user})"},
 		"alone":      {URL: "ldaps://u:p@ldap.example.org", UserDN: "uid={user},o=x"},
