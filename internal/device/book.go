@@ -306,5 +306,6 @@ func (b *Book) write() {
 	}
 	if err != nil {
 		b.log.Error("the book of devices cannot be written", "file", b.path, "error", err)
+		b.changed() // the next try is a while from now, or at the end
 	}
 }
