@@ -59,7 +59,11 @@ func Sort(all []Worry) {
 			return -1
 		case a.Now != b.Now:
 			return 1
-		case a.Until != nil && b.Until != nil && !a.Until.Equal(*b.Until):
+		case a.Until != nil && b.Until == nil:
+			return -1
+		case a.Until == nil && b.Until != nil:
+			return 1
+		case a.Until != nil && !a.Until.Equal(*b.Until):
 			return a.Until.Compare(*b.Until)
 		}
 		return cmp.Compare(a.Subject, b.Subject)

@@ -145,9 +145,9 @@ func TestServerCertificate(t *testing.T) {
 
 func TestSort_WhatStopsMailComesFirst(t *testing.T) {
 	soon, later := days(1), days(9)
-	all := []Worry{{Subject: "later", Until: &later}, {Subject: "soon", Until: &soon}, {Subject: "now", Now: true}}
+	all := []Worry{{Subject: "later", Until: &later}, {Subject: "sometime"}, {Subject: "soon", Until: &soon}, {Subject: "now", Now: true}}
 	Sort(all)
-	if all[0].Subject != "now" || all[1].Subject != "soon" || all[2].Subject != "later" {
+	if all[0].Subject != "now" || all[1].Subject != "soon" || all[2].Subject != "later" || all[3].Subject != "sometime" {
 		t.Errorf("%+v", all)
 	}
 }
