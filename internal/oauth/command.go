@@ -39,7 +39,7 @@ func (c *client) command(ctx context.Context, a Audience) (*answer, error) {
 	case errors.As(err, &exit):
 		// sysexits(3): 75 is a temporary failure. Others are taken for lasting.
 		return nil, &Error{Temporary: exit.ExitCode() == 75, Words: fmt.Sprintf("the token command ended with %s%s", exit, after(clean(said.String(), words(text)...)))}
-	case err != nil:
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // it ended well; a child of it has kept its output open
 		return nil, &Error{Err: fmt.Errorf("the token command: %w", err)}
 	case out.more:
 		return nil, &Error{Words: fmt.Sprintf("the token command printed more than %d octets", maxToken)}

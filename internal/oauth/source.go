@@ -354,7 +354,8 @@ func (s *Source) save() (refresh string, err error) {
 	return s.state.Refresh, err
 }
 
-// failing notes on disk that a provider refuses, once: for the warning to others.
+// failing notes on disk that a provider refuses, once for each reason: for the
+// warning to others.
 // used is the refresh token that it was asked with.
 func (s *Source) failing(ctx context.Context, used string, why error) {
 	if ctx.Err() != nil {
@@ -362,8 +363,12 @@ func (s *Source) failing(ctx context.Context, used string, why error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unsaved || s.state.Failing != "" {
-		s.state.Failing = why.Error()
+	since := s.state.FailingAt
+	if s.state.Failing == "" {
+		since = s.now()
+	}
+	if s.unsaved || s.state.Failing == why.Error() {
+		s.state.Failing, s.state.FailingAt = why.Error(), since
 		return
 	}
 	others := false
@@ -374,7 +379,7 @@ func (s *Source) failing(ctx context.Context, used string, why error) {
 		if st.Binding != s.s.binding() {
 			*st = state{Binding: s.s.binding()}
 		}
-		st.Failing, st.FailingAt = why.Error(), s.now()
+		st.Failing, st.FailingAt = why.Error(), since
 		return true
 	})
 	switch {
@@ -382,7 +387,7 @@ func (s *Source) failing(ctx context.Context, used string, why error) {
 		s.log.Error("note that no token is had", "route", s.s.Route, "error", err)
 	case others:
 		s.ownLocked()
-		s.state.Failing, s.state.FailingAt = why.Error(), s.now()
+		s.state.Failing, s.state.FailingAt = why.Error(), since
 	default:
 		s.state = st
 		s.seen, _ = s.store.stamp(s.s.Route)

@@ -221,12 +221,15 @@ func (s *store) write(route string, st *state) error {
 
 // remove forgets a route's state.
 func (s *store) remove(route string) error {
-	// Not between the reading and the writing of others, who would put it back. Where
-	// there can be no lock nothing can be written either.
-	if unlock, err := s.lock(route); err == nil {
+	// Not between the reading and the writing of others, who would put it back.
+	unlock, unlocked := s.lock(route)
+	if unlocked == nil {
 		defer unlock()
 	}
 	err := os.Remove(s.path(route))
+	if err == nil && unlocked != nil {
+		return fmt.Errorf("tokens of route %s are removed, but a running server may put them back: %w", route, unlocked)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("tokens of route %s: %w", route, err)
 	}
